@@ -1,0 +1,160 @@
+// Command api is the process that serves the REST interface. It talks to PostgreSQL only: a login succeeds while Temporal
+// is down.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/xivo-auth/xivo-auth/api"
+	"github.com/xivo-auth/xivo-auth/backends"
+	"github.com/xivo-auth/xivo-auth/backends/mock"
+	"github.com/xivo-auth/xivo-auth/backends/native"
+	"github.com/xivo-auth/xivo-auth/config"
+	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/identity"
+	"github.com/xivo-auth/xivo-auth/ops"
+	"github.com/xivo-auth/xivo-auth/outbox"
+	"github.com/xivo-auth/xivo-auth/password"
+	"github.com/xivo-auth/xivo-auth/process"
+	"github.com/xivo-auth/xivo-auth/seal"
+	"github.com/xivo-auth/xivo-auth/token"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Environ())
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "api:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args, environ []string) error {
+	var warnings []string
+	cfg, err := config.LoadAPI(args, environ, func(w string) { warnings = append(warnings, w) })
+	if err != nil {
+		return err
+	}
+	log := process.Start("api", cfg.Shared)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	location, err := config.Location(os.Getenv("TZ"))
+	if err != nil {
+		return fmt.Errorf("TZ: %w", err)
+	}
+	if err := process.AwaitSchema(ctx, cfg.Database, log); err != nil {
+		return err
+	}
+	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth api"}) //nolint:gosec // bounded by config
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	checks, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: token.CheckConns, Name: "xivo-auth checks"})
+	if err != nil {
+		return err
+	}
+	defer checks.Close()
+
+	keys, err := keyring(cfg, log)
+	if err != nil {
+		return err
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	hasher := password.New(password.Params{MemoryKiB: uint32(cfg.PasswordHash.MemoryKiB), Iterations: uint32(cfg.PasswordHash.Iterations), //nolint:gosec // bounded by config
+		Parallelism: uint8(cfg.PasswordHash.Parallelism)}, cfg.PasswordHash.Concurrency, cfg.PasswordHash.Queue) //nolint:gosec // bounded by config
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "xivo_auth_hash_queue", Help: "Logins that wait for a password hash."},
+		func() float64 { return float64(hasher.Waiting()) }))
+	reg.MustRegister(outbox.NewBacklogCollector(pool, log))
+	waker := outbox.NewWaker(pool, log)
+	sources := sources(cfg, pool, hasher, log)
+	tokens := token.New(token.Deps{Pool: pool, Sources: sources, Sealer: keys, Log: log, Wake: waker.Wake,
+		DefaultLifetime: cfg.DefaultTokenLifetime, MaxSessions: cfg.MaxUserConcurrentSessions})
+	if cfg.BootstrapUserOnStartup {
+		if err := bootstrap(ctx, cfg, identity.NewUsers(pool, hasher, tokens, waker.Wake), log); err != nil {
+			return err
+		}
+	}
+	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: identity.NewDirectory(pool), Backends: sources.Names(),
+		Log: log, Metrics: api.NewMetrics(reg, sources.Names()), Location: location, NumProxies: cfg.REST.NumProxies, MaxBody: int64(cfg.REST.MaxBodySize),
+		CORS: api.CORS{Enabled: cfg.REST.CORS.Enabled, AllowHeaders: cfg.REST.CORS.AllowHeaders}})
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return ops.Serve(ctx, net.JoinHostPort(cfg.Internal.Listen, strconv.Itoa(cfg.Internal.Port)),
+			ops.Handler(reg, process.Probes(pool), cfg.ProfilingEnabled), cfg.REST.ShutdownTimeout, log, nil)
+	})
+	g.Go(func() error {
+		return ops.Serve(ctx, net.JoinHostPort(cfg.REST.Listen, strconv.Itoa(cfg.REST.Port)), handler, cfg.REST.ShutdownTimeout, log,
+			func(a net.Addr) { log.Info("serving the REST interface", "address", a.String()) })
+	})
+	err = g.Wait()
+	log.Info("stopped")
+	return err
+}
+
+// keyring is what seals refresh tokens: the configured keys, or one made here once.
+func keyring(cfg config.API, log *slog.Logger) (*seal.Keyring, error) {
+	if len(cfg.SealingKeys) > 0 {
+		keys := make([]seal.Key, len(cfg.SealingKeys))
+		for i, k := range cfg.SealingKeys {
+			keys[i] = seal.Key{ID: k.ID, Secret: k.Key}
+		}
+		return seal.New(keys)
+	}
+	ring, _, err := seal.LoadOrCreate(cfg.StateDir)
+	if err == nil {
+		log.Warn("no sealing_keys are configured: using the key in state_dir; several hosts must share one", "state_dir", cfg.StateDir)
+	}
+	return ring, err
+}
+
+// sources are the enabled backends of this build, the native one last: it claims every request with credentials.
+func sources(cfg config.API, pool *pgxpool.Pool, hasher *password.Hasher, log *slog.Logger) *backends.Registry {
+	var xivoUUID *string
+	if cfg.UUID != "" {
+		xivoUUID = &cfg.UUID
+	}
+	n := native.New(native.Deps{Pool: pool, Hasher: hasher, Log: log, XivoUUID: xivoUUID, DefaultPolicy: cfg.DefaultUserPolicy, BackendPolicies: cfg.BackendPolicies})
+	entries, names := []backends.Entry{{Provider: n, Priority: 1000}}, []string{native.Name}
+	if cfg.EnabledBackendPlugins[mock.Name] {
+		entries, names = append(entries, backends.Entry{Provider: mock.Source{XivoUUID: xivoUUID}, Priority: 100}), append(names, mock.Name)
+	}
+	for name, on := range cfg.EnabledBackendPlugins {
+		if on && !slices.Contains(names, name) {
+			log.Error("a backend is enabled but not part of this build; it is left out", "backend", name)
+		}
+	}
+	return backends.NewRegistry(log, entries, names)
+}
+
+// bootstrap makes the first user; one with the name but another password keeps the process from starting.
+func bootstrap(ctx context.Context, cfg config.API, users *identity.Users, log *slog.Logger) error {
+	created, err := users.Bootstrap(ctx, identity.Initial{Username: cfg.BootstrapUserUsername, Password: cfg.BootstrapUserPassword.Reveal(),
+		Purpose: cfg.BootstrapUserPurpose, PolicySlug: cfg.BootstrapUserPolicySlug})
+	if err != nil {
+		return fmt.Errorf("make the first user: %w", err)
+	}
+	if created {
+		log.Info("made the first user", "username", cfg.BootstrapUserUsername)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+// Command worker is the process behind the lifetimes of tokens: the Temporal worker, which runs their workflows, and the
+// relay, which starts and ends them as the database wants it. Start as many as there is work for.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/xivo-auth/xivo-auth/config"
+	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/ops"
+	"github.com/xivo-auth/xivo-auth/outbox"
+	"github.com/xivo-auth/xivo-auth/process"
+	"github.com/xivo-auth/xivo-auth/token"
+	"github.com/xivo-auth/xivo-auth/workflows"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Environ())
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args, environ []string) error {
+	var warnings []string
+	cfg, err := config.LoadWorker(args, environ, func(w string) { warnings = append(warnings, w) })
+	if err != nil {
+		return err
+	}
+	log := process.Start("worker", cfg.Shared)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	if err := process.AwaitSchema(ctx, cfg.Database, log); err != nil {
+		return err
+	}
+	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth worker"}) //nolint:gosec // bounded by config
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	installation, err := db.New().InstallationUUID(ctx, pool)
+	if err != nil {
+		return fmt.Errorf("read the installation's uuid: %w", err)
+	}
+	temporal, err := dial(cfg.Temporal, log)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), outbox.NewBacklogCollector(pool, log))
+	engine := engine{cfg: cfg, client: temporal, installation: installation, tokens: token.NewLifetimes(pool), log: log, metrics: reg}
+	relay := outbox.NewRelay(outbox.Options{Pool: pool, ListenURI: cfg.DSN(), Log: log, Metrics: outbox.NewMetrics(reg),
+		Sink:  sink{workflows.NewClient(temporal, workflows.TaskQueue(installation), log)},
+		Batch: cfg.Relay.Batch, Concurrency: cfg.Relay.Concurrency, Poll: cfg.Relay.PollInterval, Lease: cfg.Relay.Lease})
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return ops.Serve(ctx, net.JoinHostPort(cfg.Internal.Listen, strconv.Itoa(cfg.Internal.Port)),
+			ops.Handler(reg, process.Probes(pool), cfg.ProfilingEnabled), 5*time.Second, log, nil)
+	})
+	// The relay runs beside the engine, not after it: a lifetime that it starts eagerly is worked on in this process.
+	g.Go(func() error { return engine.run(ctx, func() error { relay.Run(ctx); return nil }) })
+	err = g.Wait()
+	log.Info("stopped")
+	return err
+}

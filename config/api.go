@@ -1,0 +1,75 @@
+package config
+
+import "time"
+
+// REST is the HTTP server for clients.
+type REST struct {
+	Listen          string        `yaml:"listen" env:"LISTEN" doc:"Address of the REST API."`
+	Port            int           `yaml:"port" env:"PORT" range:"0..65535" doc:"Port of the REST API; 0 takes a free one."`
+	NumProxies      int           `yaml:"num_proxies" env:"NUM_PROXIES" range:"0..10" doc:"How many reverse proxies to believe for X-Forwarded-For, -Proto and -Host."`
+	CORS            CORS          `yaml:"cors" envPrefix:"CORS_"`
+	MaxBodySize     Bytes         `yaml:"max_body_size" env:"MAX_BODY_SIZE" range:"1024..67108864" doc:"Longest request body in bytes, with suffix KiB or MiB if wanted."`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout_seconds" env:"SHUTDOWN_TIMEOUT_SECONDS" range:"0..600" doc:"How long a stopping process lets running requests finish, seconds."`
+}
+
+// CORS is what browsers of other origins may do.
+type CORS struct {
+	Enabled      bool     `yaml:"enabled" env:"ENABLED" doc:"Answer cross-origin requests of browsers."`
+	AllowHeaders []string `yaml:"allow_headers" env:"ALLOW_HEADERS" doc:"Request headers that a cross-origin request may carry."`
+}
+
+// Tokens is how tokens are made and kept.
+type Tokens struct {
+	DefaultTokenLifetime      time.Duration `yaml:"default_token_lifetime" env:"DEFAULT_TOKEN_LIFETIME" range:"1..315360000" doc:"Lifetime of a token when the request names none, seconds."`
+	MaxUserConcurrentSessions int           `yaml:"max_user_concurrent_sessions" env:"MAX_USER_CONCURRENT_SESSIONS" range:"0..1000000" doc:"Sessions that one user may have; the next login gets 429. Purposes user and external_api only."`
+	TokenCleanupInterval      time.Duration `yaml:"token_cleanup_interval" env:"TOKEN_CLEANUP_INTERVAL" range:"-1000000..86400" doc:"How long before its expiry a token is announced on the bus, seconds; 0 or less: never. Expired tokens go in any case. Between 0 and 1 is refused."`
+	DefaultUserPolicy         string        `yaml:"default_user_policy" env:"DEFAULT_USER_POLICY" doc:"Name of a policy whose accesses every token gets in addition."`
+	// SealingKeys: the first seals, all of them open. Empty: the process makes
+	// one in StateDir.
+	SealingKeys []SealingKey `yaml:"sealing_keys" env:"SEALING_KEYS" doc:"Keys that seal refresh tokens, each id:base64 of 32 bytes; the first seals, the others still open. Without any, one is made in state_dir; several hosts must share theirs."`
+}
+
+// Plugins is what is switched on, kind by kind.
+type Plugins struct {
+	EnabledBackendPlugins  map[string]bool      `yaml:"enabled_backend_plugins" env:"ENABLED_BACKEND_PLUGINS" doc:"Backends by name, true or false."`
+	EnabledMetadataPlugins map[string]bool      `yaml:"enabled_metadata_plugins" env:"ENABLED_METADATA_PLUGINS" doc:"Metadata plug-ins by name, true or false."`
+	PurposeMetadataMapping map[string][]string  `yaml:"purpose_metadata_mapping" doc:"Further metadata plug-ins of a purpose: purpose to list of names."`
+	IDPPlugins             map[string]IDPPlugin `yaml:"idp_plugins" doc:"Identity providers: name to enabled (false) and priority (100), tried by rising priority."`
+	BackendPolicies        map[string]string    `yaml:"backend_policies" doc:"Deprecated: name of a backend to name of a policy; wins over default_user_policy."`
+}
+
+// IDPPlugin switches one identity provider on or off and ranks it.
+type IDPPlugin struct {
+	Enabled bool
+	// Priority: the lower one is asked first.
+	Priority int
+}
+
+// AMQP is the message bus.
+type AMQP struct {
+	URI          URI    `yaml:"uri" env:"URI" doc:"URI of the message bus; without it nothing is published."`
+	ExchangeName string `yaml:"exchange_name" env:"EXCHANGE_NAME" doc:"Exchange that events are published to."`
+	ExchangeType string `yaml:"exchange_type" env:"EXCHANGE_TYPE" oneof:"topic,headers,direct,fanout" doc:"Type of that exchange."`
+}
+
+// BusEnabled reports whether a bus was configured by file or environment.
+func (a AMQP) BusEnabled() bool { return a.URI != "" }
+
+// Content is what is made or kept in the database at each start.
+type Content struct {
+	DefaultPolicies     map[string]Policy `yaml:"default_policies" doc:"Policies of the top tenant: slug to acl (list, required) and description."`
+	AllUsersPolicies    map[string]bool   `yaml:"all_users_policies" env:"ALL_USERS_POLICIES" doc:"Policies of every tenant's group of all users: slug, true or false."`
+	TenantDefaultGroups map[string]Group  `yaml:"tenant_default_groups" doc:"Groups of every tenant: slug to policies (slug to true or false)."`
+}
+
+// Policy is one entry of default_policies.
+type Policy struct {
+	ACL         []string
+	Description string
+}
+
+// Group is one entry of tenant_default_groups: policies that are attached
+// (true) or taken away (false); those not named are left as they are.
+type Group struct {
+	Policies map[string]bool
+}

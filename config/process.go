@@ -1,0 +1,140 @@
+package config
+
+import (
+	"runtime"
+	"time"
+)
+
+// API is the configuration of cmd/api.
+type API struct {
+	Shared       `yaml:",inline"`
+	Internal     Internal `yaml:"internal" envPrefix:"XIVO_AUTH_INTERNAL_"`
+	REST         REST     `yaml:"rest_api" envPrefix:"XIVO_AUTH_REST_API_"`
+	Tokens       `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	PasswordHash PasswordHash `yaml:"password_hash" envPrefix:"XIVO_AUTH_PASSWORD_HASH_"`
+	Plugins      `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	AMQP         AMQP `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
+	Bootstrap    `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	Content      `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+}
+
+// Worker is the configuration of cmd/worker.
+type Worker struct {
+	Shared   `yaml:",inline"`
+	Internal Internal       `yaml:"internal" envPrefix:"XIVO_AUTH_INTERNAL_"`
+	Temporal Temporal       `yaml:"temporal" envPrefix:"XIVO_AUTH_TEMPORAL_"`
+	Relay    Relay          `yaml:"relay" envPrefix:"XIVO_AUTH_RELAY_"`
+	Audit    Audit          `yaml:"audit" envPrefix:"XIVO_AUTH_AUDIT_"`
+	Worker   TemporalWorker `yaml:"worker" envPrefix:"XIVO_AUTH_WORKER_"`
+}
+
+// Tool is the configuration of cmd/xivo-auth, the operator's command line.
+type Tool struct {
+	Shared       `yaml:",inline"`
+	PasswordHash PasswordHash `yaml:"password_hash" envPrefix:"XIVO_AUTH_PASSWORD_HASH_"`
+	Bootstrap    `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+}
+
+// DefaultAPI returns the built-in configuration of the API process.
+func DefaultAPI() API {
+	return API{
+		Shared:   defaultShared(),
+		Internal: Internal{Listen: "127.0.0.1", Port: 9597},
+		REST: REST{
+			Listen:     "127.0.0.1",
+			Port:       9497,
+			NumProxies: 1,
+			CORS: CORS{
+				Enabled:      true,
+				AllowHeaders: []string{"Content-Type", "Authorization", "X-Auth-Token", "Wazo-Tenant", "Wazo-Session-Type"},
+			},
+			MaxBodySize:     1 << 20,
+			ShutdownTimeout: 10 * time.Second,
+		},
+		Tokens: Tokens{
+			DefaultTokenLifetime:      2 * time.Hour,
+			MaxUserConcurrentSessions: 100,
+			TokenCleanupInterval:      time.Minute,
+		},
+		PasswordHash: defaultPasswordHash(),
+		Plugins: Plugins{
+			EnabledBackendPlugins:  map[string]bool{"wazo_user": true, "ldap_user": true},
+			EnabledMetadataPlugins: map[string]bool{"default_user": true, "default_internal": true, "default_external_api": true},
+			PurposeMetadataMapping: map[string][]string{"user": {}, "internal": {}, "external_api": {}},
+			IDPPlugins: map[string]IDPPlugin{
+				"saml": {Enabled: true, Priority: 1},
+				"ldap": {Enabled: true, Priority: 2},
+			},
+			BackendPolicies: map[string]string{},
+		},
+		AMQP:      AMQP{ExchangeName: "xivo", ExchangeType: "topic"},
+		Bootstrap: defaultBootstrap(),
+		Content: Content{
+			DefaultPolicies:     map[string]Policy{},
+			AllUsersPolicies:    map[string]bool{},
+			TenantDefaultGroups: map[string]Group{},
+		},
+	}
+}
+
+// DefaultWorker returns the built-in configuration of the worker process.
+func DefaultWorker() Worker {
+	return Worker{
+		Shared:   defaultShared(),
+		Internal: Internal{Listen: "127.0.0.1", Port: 9697},
+		Temporal: Temporal{Address: "127.0.0.1:7233", Namespace: "default"},
+		Relay:    Relay{Concurrency: 16, Batch: 64, PollInterval: time.Second, Lease: 30 * time.Second},
+		Audit:    Audit{Interval: 10 * time.Minute, Grace: 5 * time.Minute},
+		Worker: TemporalWorker{
+			MaxConcurrentWorkflowTasks:   100,
+			MaxConcurrentActivities:      32,
+			MaxConcurrentLocalActivities: 64,
+			WorkflowPollers:              4,
+			ActivityPollers:              2,
+			StickyCacheSize:              500,
+		},
+	}
+}
+
+// DefaultTool returns the built-in configuration of the command line.
+func DefaultTool() Tool {
+	return Tool{
+		Shared:       defaultShared(),
+		PasswordHash: defaultPasswordHash(),
+		Bootstrap:    defaultBootstrap(),
+	}
+}
+
+func defaultShared() Shared {
+	return Shared{
+		Files:    Files{ConfigFile: defaultConfigFile, ExtraConfigFiles: defaultExtraConfigFiles},
+		Log:      Log{LogLevel: "info", LogFormat: "json"},
+		Database: defaultDatabase(),
+		Runtime:  Runtime{StateDir: "/var/lib/xivo-auth", GOGC: 400},
+	}
+}
+
+func defaultDatabase() Database {
+	return Database{
+		DBURI:                 "postgresql://xivo_auth@localhost/xivo_auth",
+		DBConnectRetryTimeout: 5 * time.Minute,
+		DBMaxConnections:      min(max(10, 4*runtime.NumCPU()), 50),
+	}
+}
+
+func defaultPasswordHash() PasswordHash {
+	return PasswordHash{
+		MemoryKiB:   19456,
+		Iterations:  2,
+		Parallelism: 1,
+		Concurrency: max(1, runtime.NumCPU()-1),
+		Queue:       64,
+	}
+}
+
+func defaultBootstrap() Bootstrap {
+	return Bootstrap{
+		BootstrapUserPurpose:    "internal",
+		BootstrapUserPolicySlug: "wazo_default_master_user_policy",
+	}
+}

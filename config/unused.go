@@ -1,0 +1,69 @@
+package config
+
+import "strings"
+
+// prefix begins every variable but XIVO_UUID.
+const prefix = "XIVO_AUTH_"
+
+// unusedKeys are the keys of wazo-auth 26.04 that its files may hold and that
+// have no effect here; ".*" stands for everything below.
+var unusedKeys = []struct{ key, why string }{
+	{"user", "the service manager chooses the system user"},
+	{"log_filename", "logs go to standard error"},
+	{"update_policy_on_startup", ""},
+	{"token_cleanup_batch_size", "each token ends by its own workflow"},
+	{"email_notification_plugin", ""},
+	{"smtp.*", ""},
+	{"password_reset_expiration", ""},
+	{"password_reset_from_name", ""},
+	{"password_reset_from_address", ""},
+	{"password_reset_email_template", ""},
+	{"password_reset_email_subject_template", ""},
+	{"email_confirmation_expiration", ""},
+	{"email_confirmation_from_name", ""},
+	{"email_confirmation_from_address", ""},
+	{"email_confirmation_template", ""},
+	{"email_confirmation_subject_template", ""},
+	{"email_confirmation_get_response_body_template", ""},
+	{"email_confirmation_get_mimetype", ""},
+	{"rest_api.max_threads", "there is no pool of threads; db_max_connections bounds the database's"},
+	{"rest_api.certificate", "TLS ends at the reverse proxy"},
+	{"rest_api.private_key", "TLS ends at the reverse proxy"},
+	{"rest_api.cors.*", "only enabled and allow_headers have an effect"},
+	{"enabled_http_plugins", ""},
+	{"enabled_external_auth_plugins", ""},
+	{"oauth2_synchronization_ws_url_template", ""},
+	{"oauth2_synchronization_redirect_url_template", ""},
+	{"google.*", ""},
+	{"microsoft.*", ""},
+	{"saml.*", ""},
+	{"consul.*", ""},
+	{"service_discovery.*", ""},
+}
+
+// otherVariables begin with the prefix and are read by other programs of the
+// repository, which share their environment with the processes.
+var otherVariables = []string{
+	"XIVO_AUTH_URL", "XIVO_AUTH_USERNAME", "XIVO_AUTH_PASSWORD", "XIVO_AUTH_TOKEN",
+	"XIVO_AUTH_PG_*", "XIVO_AUTH_DEV_*", "XIVO_AUTH_TEST_*", "XIVO_AUTH_BENCH_*",
+}
+
+// readElsewhere reports whether a variable is none of this package's keys and
+// yet known.
+func readElsewhere(variable string) bool {
+	matches := func(pattern string) bool {
+		head, wild := strings.CutSuffix(pattern, "*")
+		return variable == pattern || wild && strings.HasPrefix(variable, head)
+	}
+	for _, u := range unusedKeys {
+		if matches(variableOf(u.key)) {
+			return true
+		}
+	}
+	for _, pattern := range otherVariables {
+		if matches(pattern) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,2 @@
+-- name: PolicyBySlug :one
+SELECT uuid FROM policies WHERE tenant_uuid = @tenant_uuid AND slug = @slug;

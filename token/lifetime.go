@@ -1,0 +1,126 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/xivo-auth/xivo-auth/db"
+)
+
+// Lifetimes is what the workflows do to tokens: they end them, and the audit mends what went wrong. It lives in the
+// worker process, which needs none of what issuing takes.
+type Lifetimes struct {
+	pool DB
+	q    *db.Queries
+}
+
+// DB is a pool or a connection: queries and transactions.
+type DB interface {
+	db.DBTX
+	db.Beginner
+}
+
+// NewLifetimes makes it.
+func NewLifetimes(pool DB) *Lifetimes { return &Lifetimes{pool: pool, q: db.New()} }
+
+// DeleteExpired deletes a session's token if the database's clock says that it is over. Otherwise remaining says what is
+// left of it; neither deleted nor remaining: it had gone before. late is how long after its expiry it was deleted.
+func (l *Lifetimes) DeleteExpired(ctx context.Context, session uuid.UUID) (deleted bool, remaining, late time.Duration, err error) {
+	r, err := l.q.TokenDeleteExpired(ctx, l.pool, session)
+	if noRows(err) {
+		return false, 0, 0, nil
+	}
+	if err != nil {
+		return false, 0, 0, fmt.Errorf("delete expired token: %w", err)
+	}
+	return r.Deleted, time.Duration(r.RemainingUs) * time.Microsecond, time.Duration(r.LateUs) * time.Microsecond, nil
+}
+
+// RevokeForLifetime ends a session on behalf of its own workflow, which need not be told of it.
+func (l *Lifetimes) RevokeForLifetime(ctx context.Context, session uuid.UUID, _ string) (existed bool, err error) {
+	n, err := l.q.TokenDeleteForLifetime(ctx, l.pool, session)
+	if err != nil {
+		return false, fmt.Errorf("revoke token: %w", err)
+	}
+	return n > 0, nil
+}
+
+// AnnounceExpiry puts "expires soon" into the log of events, if the session still lives.
+func (l *Lifetimes) AnnounceExpiry(ctx context.Context, session uuid.UUID) error {
+	if _, err := l.q.TokenAnnounceExpiry(ctx, l.pool, session); err != nil {
+		return fmt.Errorf("announce expiry: %w", err)
+	}
+	return nil
+}
+
+// LiveCount counts live tokens.
+func (l *Lifetimes) LiveCount(ctx context.Context) (int64, error) {
+	n, err := l.q.TokenCountLive(ctx, l.pool)
+	if err != nil {
+		return 0, fmt.Errorf("count live tokens: %w", err)
+	}
+	return n, nil
+}
+
+// SweepOverdue deletes tokens that expired more than grace ago and that nothing is owed for.
+func (l *Lifetimes) SweepOverdue(ctx context.Context, grace time.Duration, limit int) (int, error) {
+	n, err := l.q.TokenSweepOverdue(ctx, l.pool, db.TokenSweepOverdueParams{GraceSeconds: grace.Seconds(), MaxRows: int32(limit)}) //nolint:gosec // a small limit
+	if err != nil {
+		return 0, fmt.Errorf("sweep overdue tokens: %w", err)
+	}
+	return int(n), nil
+}
+
+// LivePage lists live sessions older than grace that nothing is owed for, in the order of their uuids, after one.
+func (l *Lifetimes) LivePage(ctx context.Context, after uuid.UUID, grace time.Duration, limit int) ([]uuid.UUID, error) {
+	page, err := l.q.TokenLivePage(ctx, l.pool, db.TokenLivePageParams{After: after, GraceSeconds: grace.Seconds(), MaxRows: int32(limit)}) //nolint:gosec // a small limit
+	if err != nil {
+		return nil, fmt.Errorf("list live tokens: %w", err)
+	}
+	return page, nil
+}
+
+// RequestRun owes sessions a lifetime again, those that still live.
+func (l *Lifetimes) RequestRun(ctx context.Context, sessions []uuid.UUID) (int, error) {
+	n, err := l.q.LifetimeDueRun(ctx, l.pool, sessions)
+	if err != nil {
+		return 0, fmt.Errorf("owe lifetimes: %w", err)
+	}
+	return int(n), nil
+}
+
+// MissingTokens finds the sessions that have neither a token nor anything owed.
+func (l *Lifetimes) MissingTokens(ctx context.Context, sessions []uuid.UUID) ([]uuid.UUID, error) {
+	missing, err := l.q.TokenMissing(ctx, l.pool, sessions)
+	if err != nil {
+		return nil, fmt.Errorf("find missing tokens: %w", err)
+	}
+	return missing, nil
+}
+
+// RequestEnd owes the end of the lifetimes of sessions that have no token.
+func (l *Lifetimes) RequestEnd(ctx context.Context, sessions []uuid.UUID) (int, error) {
+	n := 0
+	err := db.InTx(ctx, l.pool, func(tx pgx.Tx) error {
+		owed, err := l.q.LifetimeDueEndOrphans(ctx, tx, sessions)
+		n = len(owed)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("owe the end of lifetimes: %w", err)
+	}
+	return n, nil
+}
+
+// SweepAccessLists deletes access lists older than a day that no token names.
+func (l *Lifetimes) SweepAccessLists(ctx context.Context, limit int) (int, error) {
+	n, err := l.q.AccessListSweep(ctx, l.pool, int32(limit)) //nolint:gosec // a small limit
+	if err != nil {
+		return 0, fmt.Errorf("sweep access lists: %w", err)
+	}
+	return int(n), nil
+}

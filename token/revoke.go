@@ -1,0 +1,80 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/xivo-auth/xivo-auth/db"
+)
+
+// Revoke ends a token. One that is not there is no error.
+func (s *Service) Revoke(ctx context.Context, secret string) error {
+	h := Hash(secret)
+	_, err := s.revoke(ctx, ReasonLogout, func(tx pgx.Tx) ([]uuid.UUID, error) { return s.q.TokenDeleteByHash(ctx, tx, h[:]) })
+	return err
+}
+
+// RevokeSession ends a session of one of the tenants; with a user given, only one of that user. A session that is not
+// there, or not theirs, is left alone without an error.
+func (s *Service) RevokeSession(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, session uuid.UUID) error {
+	_, err := s.revoke(ctx, ReasonSessionDeleted, func(tx pgx.Tx) ([]uuid.UUID, error) {
+		return s.q.TokenDeleteBySession(ctx, tx, db.TokenDeleteBySessionParams{SessionUUID: session, Tenants: tenants, UserUUID: user})
+	})
+	return err
+}
+
+// RevokeUserIn ends all sessions of a user inside the caller's transaction, which holds the user's row. The caller calls
+// Wake after its commit.
+func (s *Service) RevokeUserIn(ctx context.Context, tx pgx.Tx, user uuid.UUID, reason string) (int, error) {
+	sessions, err := s.q.TokenDeleteByUser(ctx, tx, user)
+	if err != nil {
+		return 0, fmt.Errorf("end sessions of a user: %w", err)
+	}
+	return len(sessions), s.end(ctx, tx, sessions, reason)
+}
+
+// RevokeIssuedBefore ends every token issued before an instant and tells how many: for the time after a restore of the
+// database, which brings revoked tokens back, or after credentials leaked. It works in batches, each its own transaction.
+func (s *Service) RevokeIssuedBefore(ctx context.Context, instant time.Time) (int, error) {
+	const batch = 1000
+	total := 0
+	for {
+		n, err := s.revoke(ctx, ReasonSessionDeleted, func(tx pgx.Tx) ([]uuid.UUID, error) {
+			return s.q.TokenDeleteIssuedBefore(ctx, tx, db.TokenDeleteIssuedBeforeParams{Instant: instant, MaxRows: batch})
+		})
+		total += n
+		if err != nil || n == 0 {
+			return total, err
+		}
+	}
+}
+
+// revoke deletes tokens and owes the end of their lifetimes in one transaction. It never commits asynchronously: a
+// revocation that was answered must survive a crash, whatever the database's default is.
+func (s *Service) revoke(ctx context.Context, reason string, del func(tx pgx.Tx) ([]uuid.UUID, error)) (int, error) {
+	n := 0
+	err := db.InTx(ctx, s.d.Pool, func(tx pgx.Tx) error {
+		gone, err := del(tx)
+		if err != nil {
+			return err
+		}
+		if n = len(gone); n == 0 {
+			return nil
+		}
+		if err := s.q.TokenCommitDurably(ctx, tx); err != nil {
+			return err
+		}
+		return s.end(ctx, tx, gone, reason)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("revoke: %w", err)
+	}
+	if n > 0 {
+		s.d.Wake()
+	}
+	return n, nil
+}
