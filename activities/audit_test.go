@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -140,7 +139,7 @@ var namespace = sync.OnceValues(func() (string, error) {
 
 func connect(namespace string) (client.Client, error) {
 	return client.NewLazyClient(client.Options{HostPort: os.Getenv(addressVariable), Namespace: namespace,
-		Logger: sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))})
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 }
 
 // installation is an audit beside a real Temporal in which lifetimes are started that nobody works on. It skips where

@@ -106,7 +106,11 @@ func (s *server) failure(c *gin.Context, err error) (status int, body any) {
 		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(retryAfter.Seconds()))))
 	}
 	if status >= http.StatusInternalServerError {
-		s.log.LogAttrs(logContext(c), slog.LevelError, "request failed", slog.Int("status", status),
+		level := slog.LevelError
+		if c.Request.Context().Err() != nil { // the client has gone: nobody's failure
+			level = slog.LevelDebug
+		}
+		s.log.LogAttrs(logContext(c), level, "request failed", slog.Int("status", status),
 			slog.String("method", c.Request.Method), slog.String("route", c.FullPath()), slog.Any("error", err))
 	}
 	c.Abort()

@@ -15,10 +15,13 @@ import (
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
+var serverName = []string{"xivo-auth"}
+
 // observe gives a request its id and writes its one log line when it is answered. The checks, of which there may be tens
 // of thousands a second, get both only when it matters: an answer of 500 and above, or a caller that traces.
 func (s *server) observe(c *gin.Context) {
 	start := time.Now()
+	c.Writer.Header()["Server"] = serverName
 	quiet := s.checksAreQuiet(c)
 	if !quiet {
 		c.Request = c.Request.WithContext(logContext(c))

@@ -276,9 +276,9 @@ func TestWorkerChecks(t *testing.T) {
 	t.Parallel()
 	_, err := LoadWorker(nil, []string{
 		"XIVO_AUTH_TEMPORAL_ADDRESS=here", "XIVO_AUTH_TEMPORAL_TLS_CERT_FILE=c.pem", "XIVO_AUTH_RELAY_POLL_INTERVAL_SECONDS=NaN",
-		"XIVO_AUTH_AUDIT_INTERVAL_SECONDS=1", "XIVO_AUTH_WORKER_WORKFLOW_POLLERS=1",
+		"XIVO_AUTH_AUDIT_INTERVAL_SECONDS=1", "XIVO_AUTH_WORKER_MAX_CONCURRENT_WORKFLOW_TASKS=1",
 	}, nil)
-	for _, want := range []string{"temporal.address", "temporal.tls.key_file", "relay.poll_interval_seconds", "audit.interval_seconds", "worker.workflow_pollers"} {
+	for _, want := range []string{"temporal.address", "temporal.tls.key_file", "relay.poll_interval_seconds", "audit.interval_seconds", "worker.max_concurrent_workflow_tasks"} {
 		require.ErrorContains(t, err, "("+want+")")
 	}
 	cfg, err := LoadWorker(nil, []string{"XIVO_AUTH_TEMPORAL_API_KEY=k", "XIVO_AUTH_RELAY_POLL_INTERVAL_SECONDS=0.5"}, nil)

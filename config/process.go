@@ -86,12 +86,9 @@ func DefaultWorker() Worker {
 		Relay:    Relay{Concurrency: 16, Batch: 64, PollInterval: time.Second, Lease: 30 * time.Second},
 		Audit:    Audit{Interval: 10 * time.Minute, Grace: 5 * time.Minute},
 		Worker: TemporalWorker{
-			MaxConcurrentWorkflowTasks:   100,
-			MaxConcurrentActivities:      32,
-			MaxConcurrentLocalActivities: 64,
-			WorkflowPollers:              4,
-			ActivityPollers:              2,
-			StickyCacheSize:              500,
+			MaxConcurrentWorkflowTasks:   64,
+			MaxConcurrentActivities:      16,
+			MaxConcurrentLocalActivities: 32,
 		},
 	}
 }

@@ -44,7 +44,4 @@ type TemporalWorker struct {
 	MaxConcurrentWorkflowTasks   int `yaml:"max_concurrent_workflow_tasks" env:"MAX_CONCURRENT_WORKFLOW_TASKS" range:"2..10000" doc:"Workflow tasks at a time."`
 	MaxConcurrentActivities      int `yaml:"max_concurrent_activities" env:"MAX_CONCURRENT_ACTIVITIES" range:"1..10000" doc:"Activities at a time."`
 	MaxConcurrentLocalActivities int `yaml:"max_concurrent_local_activities" env:"MAX_CONCURRENT_LOCAL_ACTIVITIES" range:"1..10000" doc:"Local activities at a time."`
-	WorkflowPollers              int `yaml:"workflow_pollers" env:"WORKFLOW_POLLERS" range:"2..100" doc:"Pollers for workflow tasks."`
-	ActivityPollers              int `yaml:"activity_pollers" env:"ACTIVITY_POLLERS" range:"1..100" doc:"Pollers for activities."`
-	StickyCacheSize              int `yaml:"sticky_cache_size" env:"STICKY_CACHE_SIZE" range:"0..100000" doc:"Workflows kept in memory; more means fewer replays and a larger process."`
 }

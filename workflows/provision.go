@@ -150,12 +150,14 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// outOfReach tells a cluster that could not answer from one that said no.
+// OutOfReach tells a cluster that could not answer, or does not know the namespace yet, from one that said no: the call
+// may succeed later as it is.
 func OutOfReach(err error) bool {
 	var unavailable *serviceerror.Unavailable
 	var late *serviceerror.DeadlineExceeded
 	var busy *serviceerror.ResourceExhausted
 	var canceled *serviceerror.Canceled
+	var unknown *serviceerror.NamespaceNotFound
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &unavailable) ||
-		errors.As(err, &late) || errors.As(err, &busy) || errors.As(err, &canceled)
+		errors.As(err, &late) || errors.As(err, &busy) || errors.As(err, &canceled) || errors.As(err, &unknown)
 }

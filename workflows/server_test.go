@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -26,7 +25,7 @@ import (
 
 const addressVariable = "XIVO_AUTH_TEST_TEMPORAL_ADDRESS"
 
-func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // namespace is one that Provision made, shared by all tests of this run.
 var namespace = sync.OnceValues(func() (string, error) {
@@ -187,13 +186,16 @@ func (i installation) happened(t *testing.T, id string, event enums.EventType) {
 
 func TestLifetimeCostsFewStateTransitions(t *testing.T) {
 	t.Parallel()
-	i := install(t, server(t), 0)
 	t.Run("expired", func(t *testing.T) {
+		t.Parallel()
+		i := install(t, server(t), 0)
 		id := i.start(t, i.token(time.Second))
 		require.Equal(t, LifetimeResult{Outcome: Expired}, i.result(t, id))
 		require.LessOrEqual(t, i.describe(t, id).GetWorkflowExecutionInfo().GetStateTransitionCount(), int64(5))
 	})
 	t.Run("expired after a notice", func(t *testing.T) {
+		t.Parallel()
+		i := install(t, server(t), 0)
 		s := i.token(2 * time.Second)
 		s.Input.NoticeAt = s.Input.ExpiresAt.Add(-time.Second)
 		id := i.start(t, s)
@@ -202,6 +204,8 @@ func TestLifetimeCostsFewStateTransitions(t *testing.T) {
 		require.LessOrEqual(t, i.describe(t, id).GetWorkflowExecutionInfo().GetStateTransitionCount(), int64(8))
 	})
 	t.Run("revoked", func(t *testing.T) {
+		t.Parallel()
+		i := install(t, server(t), 0)
 		s := i.token(time.Hour)
 		id := i.start(t, s)
 		i.asleep(t, id)
@@ -364,4 +368,35 @@ func TestProvisioningTwiceChangesNothing(t *testing.T) {
 	name, err := namespace()
 	require.NoError(t, err)
 	require.NoError(t, Provision(t.Context(), c, name, silent()))
+}
+
+func TestScheduledAuditRemembersItsLastFullComparison(t *testing.T) {
+	t.Parallel()
+	c := server(t)
+	s := AuditSchedule{Installation: uuid.New(), Interval: time.Second}
+	w := NewWorker(c, TaskQueue(s.Installation), Activities{Lifetime: &world{now: time.Now}, Audit: noAudit{}})
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+	require.NoError(t, EnsureAuditSchedule(t.Context(), c, s))
+	handle := c.ScheduleClient().GetHandle(t.Context(), AuditScheduleID(s.Installation))
+	t.Cleanup(func() { _ = handle.Delete(context.WithoutCancel(t.Context())) })
+	var results []AuditResult
+	require.Eventually(t, func() bool {
+		found, err := handle.Describe(t.Context())
+		if err != nil || len(found.Info.RecentActions) < 2 {
+			return false
+		}
+		results = nil
+		for _, action := range found.Info.RecentActions[:2] {
+			var result AuditResult
+			if c.GetWorkflow(t.Context(), action.StartWorkflowResult.WorkflowID, action.StartWorkflowResult.FirstExecutionRunID).Get(t.Context(), &result) != nil {
+				return false
+			}
+			results = append(results, result)
+		}
+		return true
+	}, 30*time.Second, 200*time.Millisecond)
+	require.True(t, results[0].Full, "nothing is known of an earlier one")
+	require.False(t, results[1].Full)
+	require.Equal(t, results[0].LastFull, results[1].LastFull)
 }

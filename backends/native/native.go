@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -14,7 +15,12 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/backends"
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/fault"
+	"github.com/xivo-auth/xivo-auth/password"
 )
+
+// retryLogin is what a client is told to wait when the queue of hashes is full.
+const retryLogin = 2 * time.Second
 
 // Method and Name are what configuration, users and tenants call this source.
 const (
@@ -85,8 +91,8 @@ func (s *Source) VerifyPassword(ctx context.Context, login, password string, _ *
 	return err == nil, err
 }
 
-func (s *Source) verify(ctx context.Context, login, password string) (*backends.User, error) {
-	if login == "" || password == "" {
+func (s *Source) verify(ctx context.Context, login, pw string) (*backends.User, error) {
+	if login == "" || pw == "" {
 		return nil, backends.ErrRejected
 	}
 	var row db.UserByLoginRow
@@ -99,28 +105,38 @@ func (s *Source) verify(ctx context.Context, login, password string) (*backends.
 	}
 	if err != nil || row.PasswordHash == nil {
 		// The same work as for a wrong password, so that the time tells nothing about who exists.
-		if err := s.d.Hasher.VerifyAbsent(ctx, password); err != nil {
-			return nil, fmt.Errorf("verify password: %w", err)
+		if err := s.d.Hasher.VerifyAbsent(ctx, pw); err != nil {
+			return nil, hashFailed(err)
 		}
 		return nil, backends.ErrRejected
 	}
-	ok, weak, err := s.d.Hasher.Verify(ctx, password, *row.PasswordHash)
+	ok, weak, err := s.d.Hasher.Verify(ctx, pw, *row.PasswordHash)
 	if err != nil {
-		return nil, fmt.Errorf("verify password: %w", err)
+		return nil, hashFailed(err)
 	}
 	if !ok {
 		return nil, backends.ErrRejected
 	}
 	u := &backends.User{UUID: row.UUID, TenantUUID: row.TenantUUID, Purpose: row.Purpose, Method: row.Method, PasswordHash: row.PasswordHash}
 	if weak {
-		s.strengthen(ctx, u, password)
+		s.strengthen(ctx, u, pw)
 	}
 	return u, nil
 }
 
+// hashFailed tells a client that has to come again, since too many wait for a hash, from a failure.
+func hashFailed(err error) error {
+	if errors.Is(err, password.ErrBusy) {
+		f := fault.Historic(fault.Unavailable, "Too many logins at once, try again")
+		f.RetryAfter = retryLogin
+		return f.Because(err)
+	}
+	return fmt.Errorf("verify password: %w", err)
+}
+
 // strengthen replaces a hash of an older kind. A failure costs nothing: the next login tries again.
-func (s *Source) strengthen(ctx context.Context, u *backends.User, password string) {
-	h, err := s.d.Hasher.Hash(ctx, password)
+func (s *Source) strengthen(ctx context.Context, u *backends.User, pw string) {
+	h, err := s.d.Hasher.Hash(ctx, pw)
 	if err == nil {
 		var n int64
 		n, err = db.New().UserRehash(ctx, s.d.Pool, db.UserRehashParams{UUID: u.UUID, NewHash: &h, VerifiedHash: *u.PasswordHash})
