@@ -4,7 +4,7 @@ SHELL := /bin/sh
 GO ?= go
 
 # Static, the same bytes on every machine.
-PRODUCT_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -o
+PRODUCT_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o
 # -trimpath would not share the build cache with `go test` in dev/; nobody ships this binary.
 DEV_BUILD = $(GO) build -ldflags="-s -w" -o
 
@@ -69,3 +69,55 @@ test: build-dev build ## run all tests with a real PostgreSQL and Temporal
 	cd dev && $(GO) test -shuffle=on -timeout 10m ./...
 
 ## Check (format, vet, lint, generated code, tidy): the targets of `make check` go below this line
+
+# Pinned in tools/go.mod and built on first use (some minutes); sqlc wants a C compiler.
+TOOL = $(GO) tool -modfile=$(CURDIR)/tools/go.mod
+
+.PHONY: check
+check: check-format check-vet lint check-generated check-workflows check-tidy check-compose ## everything that is checked without running a test
+
+.PHONY: check-format
+check-format:
+	@unformatted=$$(gofmt -l . 2>&1); if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: check-vet
+check-vet:
+	$(GO) vet ./...
+	cd dev && $(GO) vet ./...
+
+.PHONY: lint
+lint: ## run the linters and the rules on who may import whom
+	$(TOOL) golangci-lint run --allow-parallel-runners ./...
+	cd dev && $(TOOL) golangci-lint run --allow-parallel-runners ./...
+
+# sqlc diff says what `make generate` would change.
+.PHONY: check-generated
+check-generated:
+	$(TOOL) sqlc diff
+
+.PHONY: check-workflows
+check-workflows:
+	$(TOOL) workflowcheck ./workflows/...
+
+.PHONY: check-tidy
+check-tidy:
+	$(GO) mod tidy -diff
+	cd dev && $(GO) mod tidy -diff
+	cd tools && $(GO) mod tidy -diff
+
+# Says so and passes where no docker-compose is: the file is looked at, nothing is started.
+.PHONY: check-compose
+check-compose:
+	@scripts/compose-check --if-there
+
+.PHONY: compose-check
+compose-check: ## have docker-compose accept docker-compose.yml
+	@scripts/compose-check
+
+.PHONY: generate
+generate: ## make the code of db/ from db/query and db/schema
+	$(TOOL) sqlc generate
+
+.PHONY: vulncheck
+vulncheck: ## look for known vulnerabilities (needs vuln.go.dev)
+	$(TOOL) govulncheck ./...

@@ -116,10 +116,10 @@ func (g *glob) match(q *query, text string) bool {
 		return text == ""
 	}
 	if len(g.steps) == 1 {
-		switch g.steps[0].kind {
-		case stepHash:
+		if g.steps[0].kind == stepHash {
 			return true
-		case stepStar:
+		}
+		if g.steps[0].kind == stepStar {
 			return strings.IndexByte(text, '.') < 0 && strings.IndexByte(text, '#') < 0
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/fault"
 )
 
@@ -42,17 +41,13 @@ type frameworkError struct {
 func (e *frameworkError) Error() string { return e.message }
 
 // render turns an error into a status code and a body (section 7). What it does not know is an internal error, of which
-// clients learn nothing; an outage of the database is told apart so that they can try again.
+// clients learn nothing.
 func render(err error, now time.Time) (status int, body any, retryAfter time.Duration) {
 	var framework *frameworkError
 	if errors.As(err, &framework) {
 		return framework.status, gin.H{"message": framework.message}, 0
 	}
 	f, ok := fault.As(err)
-	if !ok && db.Unavailable(err) {
-		f, ok = fault.Historic(fault.Unavailable, "The service cannot answer at the moment"), true
-		f.RetryAfter = time.Second
-	}
 	status, known := statuses[kindOf(f)]
 	if !ok || !known {
 		return errInternal.status, gin.H{"message": errInternal.message}, 0

@@ -22,7 +22,7 @@ type CORS struct {
 type Tokens struct {
 	DefaultTokenLifetime      time.Duration `yaml:"default_token_lifetime" env:"DEFAULT_TOKEN_LIFETIME" range:"1..315360000" doc:"Lifetime of a token when the request names none, seconds."`
 	MaxUserConcurrentSessions int           `yaml:"max_user_concurrent_sessions" env:"MAX_USER_CONCURRENT_SESSIONS" range:"0..1000000" doc:"Sessions that one user may have; the next login gets 429. Purposes user and external_api only."`
-	TokenCleanupInterval      time.Duration `yaml:"token_cleanup_interval" env:"TOKEN_CLEANUP_INTERVAL" range:"-1000000..86400" doc:"How long before its expiry a token is announced on the bus, seconds; 0 or less: never. Expired tokens go in any case. Between 0 and 1 is refused."`
+	TokenCleanupInterval      time.Duration `yaml:"token_cleanup_interval" env:"TOKEN_CLEANUP_INTERVAL" range:"-1000000..86400" doc:"How long before its expiry a token is announced on the bus, seconds; 0 or less: never. Expired tokens go in any case. Between 0 and 1 is refused. Checked, but without effect in this version."`
 	DefaultUserPolicy         string        `yaml:"default_user_policy" env:"DEFAULT_USER_POLICY" doc:"Name of a policy whose accesses every token gets in addition."`
 	// SealingKeys: the first seals, all of them open. Empty: the process makes
 	// one in StateDir.
@@ -32,9 +32,9 @@ type Tokens struct {
 // Plugins is what is switched on, kind by kind.
 type Plugins struct {
 	EnabledBackendPlugins  map[string]bool      `yaml:"enabled_backend_plugins" env:"ENABLED_BACKEND_PLUGINS" doc:"Backends by name, true or false."`
-	EnabledMetadataPlugins map[string]bool      `yaml:"enabled_metadata_plugins" env:"ENABLED_METADATA_PLUGINS" doc:"Metadata plug-ins by name, true or false."`
-	PurposeMetadataMapping map[string][]string  `yaml:"purpose_metadata_mapping" doc:"Further metadata plug-ins of a purpose: purpose to list of names."`
-	IDPPlugins             map[string]IDPPlugin `yaml:"idp_plugins" doc:"Identity providers: name to enabled (false) and priority (100), tried by rising priority."`
+	EnabledMetadataPlugins map[string]bool      `yaml:"enabled_metadata_plugins" env:"ENABLED_METADATA_PLUGINS" doc:"Metadata plug-ins by name, true or false. Checked, but without effect in this version."`
+	PurposeMetadataMapping map[string][]string  `yaml:"purpose_metadata_mapping" doc:"Further metadata plug-ins of a purpose: purpose to list of names. Checked, but without effect in this version."`
+	IDPPlugins             map[string]IDPPlugin `yaml:"idp_plugins" doc:"Identity providers: name to enabled (false) and priority (100), tried by rising priority. Checked, but without effect in this version."`
 	BackendPolicies        map[string]string    `yaml:"backend_policies" doc:"Deprecated: name of a backend to name of a policy; wins over default_user_policy."`
 }
 
@@ -47,9 +47,9 @@ type IDPPlugin struct {
 
 // AMQP is the message bus.
 type AMQP struct {
-	URI          URI    `yaml:"uri" env:"URI" doc:"URI of the message bus; without it nothing is published."`
-	ExchangeName string `yaml:"exchange_name" env:"EXCHANGE_NAME" doc:"Exchange that events are published to."`
-	ExchangeType string `yaml:"exchange_type" env:"EXCHANGE_TYPE" oneof:"topic,headers,direct,fanout" doc:"Type of that exchange."`
+	URI          URI    `yaml:"uri" env:"URI" doc:"URI of the message bus; without it nothing is published. Checked, but without effect in this version."`
+	ExchangeName string `yaml:"exchange_name" env:"EXCHANGE_NAME" doc:"Exchange that events are published to. Checked, but without effect in this version."`
+	ExchangeType string `yaml:"exchange_type" env:"EXCHANGE_TYPE" oneof:"topic,headers,direct,fanout" doc:"Type of that exchange. Checked, but without effect in this version."`
 }
 
 // BusEnabled reports whether a bus was configured by file or environment.
@@ -57,9 +57,9 @@ func (a AMQP) BusEnabled() bool { return a.URI != "" }
 
 // Content is what is made or kept in the database at each start.
 type Content struct {
-	DefaultPolicies     map[string]Policy `yaml:"default_policies" doc:"Policies of the top tenant: slug to acl (list, required) and description."`
-	AllUsersPolicies    map[string]bool   `yaml:"all_users_policies" env:"ALL_USERS_POLICIES" doc:"Policies of every tenant's group of all users: slug, true or false."`
-	TenantDefaultGroups map[string]Group  `yaml:"tenant_default_groups" doc:"Groups of every tenant: slug to policies (slug to true or false)."`
+	DefaultPolicies     map[string]Policy `yaml:"default_policies" doc:"Policies of the top tenant: slug to acl (list, required) and description. Checked, but without effect in this version."`
+	AllUsersPolicies    map[string]bool   `yaml:"all_users_policies" env:"ALL_USERS_POLICIES" doc:"Policies of every tenant's group of all users: slug, true or false. Checked, but without effect in this version."`
+	TenantDefaultGroups map[string]Group  `yaml:"tenant_default_groups" doc:"Groups of every tenant: slug to policies (slug to true or false). Checked, but without effect in this version."`
 }
 
 // Policy is one entry of default_policies.

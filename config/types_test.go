@@ -111,7 +111,8 @@ func TestDSN(t *testing.T) {
 
 func TestBytes(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]Bytes{"0": 0, "17": 17, "1KiB": 1024, " 2 MiB ": 2 << 20, "3GiB": 3 << 30, "1TiB": 1 << 40, "5B": 5} {
+	for text, want := range map[string]Bytes{"0": 0, "17": 17, "1KiB": 1024, " 2 MiB ": 2 << 20,
+		"3GiB": 3 << 30, "1TiB": 1 << 40, "5B": 5} {
 		got, err := parseBytes(text)
 		require.NoError(t, err)
 		require.Equal(t, want, got)

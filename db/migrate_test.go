@@ -65,7 +65,7 @@ func TestAPoolOutlivesTheEndOfItsConnections(t *testing.T) {
 	for range 4 {
 		c, err := pool.Acquire(t.Context())
 		require.NoError(t, err)
-		ids = append(ids, int32(c.Conn().PgConn().PID())) //nolint:gosec // a process id
+		ids = append(ids, int32(c.Conn().PgConn().PID()))
 		conns = append(conns, c)
 	}
 	for _, c := range conns {

@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/xivo-auth/xivo-auth/fault"
 )
 
 // Options of a pool.
@@ -85,15 +87,21 @@ type finalError struct{ error }
 func (e finalError) Unwrap() error { return e.error }
 
 // Retry runs f again when it failed because its connection turned out to be dead: once for every connection that the pool
-// may have kept from before a restart of the server, and no more. f must be safe to repeat after a lost connection.
+// may have kept from before a restart of the server, and no more. f must be safe to repeat after a lost connection. A
+// database that is away is fault.Unavailable.
 func Retry(ctx context.Context, f func() error) error {
 	var err error
 	for range 5 {
 		if err = f(); err == nil || !deadConnection(err) || ctx.Err() != nil {
-			return err
+			break
 		}
 	}
-	return err
+	if _, told := fault.As(err); told || !Unavailable(err) {
+		return err
+	}
+	away := fault.Historic(fault.Unavailable, "The service cannot answer at the moment")
+	away.RetryAfter = time.Second
+	return away.Because(err)
 }
 
 // deadConnection tells whether a statement failed since its connection had been cut before: by a restart of the server

@@ -25,6 +25,11 @@ const (
 	Unavailable     Kind = "unavailable" // we cannot tell now; trying later may help
 )
 
+// Kinds lists them all.
+func Kinds() []Kind {
+	return []Kind{Invalid, Unauthenticated, Forbidden, NotFound, Conflict, Exhausted, Unavailable}
+}
+
 // Error is a failure that a client may know about.
 type Error struct {
 	Kind Kind

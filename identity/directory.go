@@ -36,7 +36,11 @@ func (d *Directory) Subtree(ctx context.Context, root uuid.UUID) ([]uuid.UUID, e
 
 // UserTenant is the tenant of a user; fault.NotFound without such a user.
 func (d *Directory) UserTenant(ctx context.Context, user uuid.UUID) (uuid.UUID, error) {
-	t, err := d.q.UserTenant(ctx, d.pool, user)
+	var t uuid.UUID
+	err := db.Retry(ctx, func() (err error) {
+		t, err = d.q.UserTenant(ctx, d.pool, user)
+		return err
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return t, fault.UnknownUser(user.String())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func (b *bundle) relay(t *testing.T, s outbox.Lifetimes, change func(*outbox.Opt
 func (b *bundle) token(t *testing.T) uuid.UUID {
 	t.Helper()
 	session := uuid.New()
-	h := append(session[:], session[:]...)
+	h := slices.Concat(session[:], session[:])
 	_, err := db.New().TokenIssue(t.Context(), b.pool, db.TokenIssueParams{SessionUUID: session, TokenHash: h, Kind: "user", AuthID: "a", TenantUUID: b.top,
 		AccessList: h, Entries: []string{}, Metadata: []byte("{}"), Backend: "b", LifetimeSeconds: 3600})
 	require.NoError(t, err)
@@ -286,7 +287,7 @@ func TestARelayThatStopsGivesBackWhatItHasNotTried(t *testing.T) {
 	}
 	stop := b.relay(t, s, func(o *outbox.Options) { o.Concurrency = 2 })
 	<-busy
-	go func() { time.Sleep(100 * time.Millisecond); close(proceed) }()
+	time.AfterFunc(100*time.Millisecond, func() { close(proceed) })
 	stop()
 	var leased, left int
 	require.NoError(t, b.pool.QueryRow(t.Context(), "SELECT count(*) FILTER (WHERE leased_until > now()), count(*) FROM lifetime_due").Scan(&leased, &left))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -229,7 +231,7 @@ func (c *Checker) Owner(ctx context.Context, h *Holder) (Owner, error) {
 func (c *Checker) Contains(ctx context.Context, ancestor uuid.UUID, tenant string) (bool, error) {
 	id, err := uuid.Parse(tenant)
 	if err != nil || id.String() != tenant {
-		return false, nil //nolint:nilerr // not a UUID: not a tenant
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
 	defer cancel()
@@ -248,8 +250,8 @@ func (c *Checker) Contains(ctx context.Context, ancestor uuid.UUID, tenant strin
 func ascii(s string) string {
 	out := make([]byte, 0, len(s))
 	for _, r := range norm.NFD.String(s) {
-		if r < 0x80 {
-			out = append(out, byte(r))
+		if r <= unicode.MaxASCII {
+			out = utf8.AppendRune(out, r)
 		}
 	}
 	return string(out)

@@ -119,7 +119,11 @@ func (s *Service) verify(ctx context.Context, r *Request) (login, error) {
 
 // userByLogin is nil when no enabled user has the login.
 func (s *Service) userByLogin(ctx context.Context, name string) (*backends.User, error) {
-	row, err := s.q.UserByLogin(ctx, s.d.Pool, db.LoginKey(name))
+	var row db.UserByLoginRow
+	err := db.Retry(ctx, func() (err error) {
+		row, err = s.q.UserByLogin(ctx, s.d.Pool, db.LoginKey(name))
+		return err
+	})
 	if noRows(err) {
 		return nil, nil //nolint:nilnil // nobody is an answer here
 	}
@@ -143,7 +147,11 @@ func (s *Service) verifyRefreshToken(ctx context.Context, r *Request) (login, er
 	if err != nil {
 		return login{}, fmt.Errorf("find refresh token: %w", err)
 	}
-	u, err := s.q.UserByUUID(ctx, s.d.Pool, found.UserUUID)
+	var u db.UserByUUIDRow
+	err = db.Retry(ctx, func() (err error) {
+		u, err = s.q.UserByUUID(ctx, s.d.Pool, found.UserUUID)
+		return err
+	})
 	if noRows(err) || err == nil && !u.Enabled {
 		return login{}, fault.AuthenticationFailed()
 	}

@@ -3,6 +3,7 @@ package token_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -116,7 +117,7 @@ func bought(refresh, client string) *token.Request {
 func (b *bundle) due(t *testing.T, session uuid.UUID) (wanted, reason string, version int64) {
 	t.Helper()
 	err := b.pool.QueryRow(t.Context(), "SELECT wanted, reason, version FROM lifetime_due WHERE session_uuid = $1", session).Scan(&wanted, &reason, &version)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return "", "", 0
 	}
 	require.NoError(t, err)

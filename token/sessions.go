@@ -29,15 +29,15 @@ type Session struct {
 
 // Sessions lists live sessions of tenants, of one user if given, and counts them all.
 func (s *Service) Sessions(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, p Page) (items []Session, total int64, err error) {
+	var rows []db.SessionListRow
 	err = db.Retry(ctx, func() (err error) {
-		total, err = s.q.SessionCount(ctx, s.d.Pool, db.SessionCountParams{Tenants: tenants, UserUUID: user})
+		if total, err = s.q.SessionCount(ctx, s.d.Pool, db.SessionCountParams{Tenants: tenants, UserUUID: user}); err != nil {
+			return err
+		}
+		rows, err = s.q.SessionList(ctx, s.d.Pool, db.SessionListParams{Tenants: tenants, UserUUID: user, ByMobile: p.OrderBy == "mobile",
+			Descending: p.Descending, MaxRows: p.Limit, SkipRows: p.Offset})
 		return err
 	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("count sessions: %w", err)
-	}
-	rows, err := s.q.SessionList(ctx, s.d.Pool, db.SessionListParams{Tenants: tenants, UserUUID: user, ByMobile: p.OrderBy == "mobile",
-		Descending: p.Descending, MaxRows: p.Limit, SkipRows: p.Offset})
 	if err != nil {
 		return nil, 0, fmt.Errorf("list sessions: %w", err)
 	}
@@ -72,16 +72,17 @@ func (s *Service) RefreshTokens(ctx context.Context, tenants []uuid.UUID, user *
 		pattern = &text
 	}
 	var n db.RefreshTokenCountRow
+	var rows []db.RefreshTokenListRow
 	err = db.Retry(ctx, func() (err error) {
 		n, err = s.q.RefreshTokenCount(ctx, s.d.Pool, db.RefreshTokenCountParams{ClientID: f.ClientID, Mobile: f.Mobile, CreatedAt: f.CreatedAt,
 			Pattern: pattern, Tenants: tenants, UserUUID: user})
+		if err != nil {
+			return err
+		}
+		rows, err = s.q.RefreshTokenList(ctx, s.d.Pool, db.RefreshTokenListParams{Tenants: tenants, UserUUID: user, ClientID: f.ClientID,
+			Mobile: f.Mobile, CreatedAt: f.CreatedAt, Pattern: pattern, SortBy: p.OrderBy, Descending: p.Descending, MaxRows: p.Limit, SkipRows: p.Offset})
 		return err
 	})
-	if err != nil {
-		return nil, 0, 0, fmt.Errorf("count refresh tokens: %w", err)
-	}
-	rows, err := s.q.RefreshTokenList(ctx, s.d.Pool, db.RefreshTokenListParams{Tenants: tenants, UserUUID: user, ClientID: f.ClientID,
-		Mobile: f.Mobile, CreatedAt: f.CreatedAt, Pattern: pattern, SortBy: p.OrderBy, Descending: p.Descending, MaxRows: p.Limit, SkipRows: p.Offset})
 	if err != nil {
 		return nil, 0, 0, fmt.Errorf("list refresh tokens: %w", err)
 	}

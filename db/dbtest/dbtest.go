@@ -159,7 +159,10 @@ func admin(tb testing.TB, server, statement string) {
 		if err == nil || !errors.As(err, &pg) || pg.Code != "55006" || ctx.Err() != nil {
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 	require.NoError(tb, err)
 }
