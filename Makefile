@@ -121,3 +121,11 @@ generate: ## make the code of db/ from db/query and db/schema
 .PHONY: vulncheck
 vulncheck: ## look for known vulnerabilities (needs vuln.go.dev)
 	$(TOOL) govulncheck ./...
+
+## Measure
+
+# BENCH='-quick -only checks' for a part of it; bin/bench -help.
+.PHONY: bench
+bench: build-dev build ## measure what is promised: 20 to 30 minutes, best on a machine that does nothing else
+	@$(GO) build -o bin/bench ./bench
+	@bin/bench $(BENCH)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -102,7 +103,7 @@ func (s *server) failure(c *gin.Context, err error) (status int, body any) {
 	}
 	if status >= http.StatusInternalServerError {
 		level := slog.LevelError
-		if c.Request.Context().Err() != nil { // the client has gone: nobody's failure
+		if errors.Is(c.Request.Context().Err(), context.Canceled) { // the client has gone: nobody's failure
 			level = slog.LevelDebug
 		}
 		s.log.LogAttrs(logContext(c), level, "request failed", slog.Int("status", status),

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
+// requestTimeout is below the 10 s after which clients give up: a failure is answered too (conventions.md section 15).
+const requestTimeout = 9 * time.Second
+
 var serverName = []string{"xivo-auth"}
 
 // observe gives a request its id and writes its one log line when it is answered. The checks, of which there may be tens
@@ -23,8 +27,10 @@ func (s *server) observe(c *gin.Context) {
 	start := time.Now()
 	c.Writer.Header()["Server"] = serverName
 	quiet := s.checksAreQuiet(c)
-	if !quiet {
-		c.Request = c.Request.WithContext(logContext(c))
+	if !quiet { // the checks have a deadline of their own
+		ctx, cancel := context.WithTimeout(logContext(c), requestTimeout)
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
 	}
 	c.Next()
 	status := c.Writer.Status()
@@ -68,11 +74,19 @@ func traceID(header string) string {
 	return parts[1]
 }
 
-// maskedURL is the path and query of a request with every token in it masked (section 15).
+// uuidText finds what may be a token in an address that leads nowhere.
+var uuidText = regexp.MustCompile(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
+
+// maskedURL is the path and query of a request with every token in it masked (section 15), however oddly it is spelled: in
+// the paths of tokens, and in those that are none of ours, all UUIDs are.
 func maskedURL(c *gin.Context) string {
 	p := c.Request.URL.Path
-	if secret := c.Param("token"); secret != "" {
+	secret := c.Param("token")
+	if secret != "" {
 		p = strings.Replace(p, secret, token.Masked(secret), 1)
+	}
+	if secret != "" || c.Writer.Status() == http.StatusNotFound || c.FullPath() == "" {
+		p = uuidText.ReplaceAllStringFunc(p, token.Masked)
 	}
 	if c.Request.URL.RawQuery == "" {
 		return p

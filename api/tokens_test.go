@@ -184,6 +184,9 @@ func TestChecks(t *testing.T) {
 		h := b.do(t, "HEAD", "/0.1/token/"+secret+c.query, "", nil)
 		require.Equal(t, c.head, h.status, c.query)
 		require.Empty(t, h.text)
+		if c.head != 204 {
+			require.Equal(t, "0", h.header.Get("Content-Length"), "simple clients need not wait for a body")
+		}
 		g := b.do(t, "GET", "/0.1/token/"+secret+c.query, "", nil)
 		require.Equal(t, c.get, g.status, c.query)
 		if c.wantedReason != "" {

@@ -58,7 +58,7 @@ func DefaultAPI() API {
 		},
 		PasswordHash: defaultPasswordHash(),
 		Plugins: Plugins{
-			EnabledBackendPlugins:  map[string]bool{"wazo_user": true, "ldap_user": true},
+			EnabledBackendPlugins:  map[string]bool{"wazo_user": true},
 			EnabledMetadataPlugins: map[string]bool{"default_user": true, "default_internal": true, "default_external_api": true},
 			PurposeMetadataMapping: map[string][]string{"user": {}, "internal": {}, "external_api": {}},
 			IDPPlugins: map[string]IDPPlugin{

@@ -24,6 +24,8 @@ type Options struct {
 	StatementTimeout time.Duration
 	// Name is shown in pg_stat_activity.
 	Name string
+	// GenericPlans plans a prepared statement once and for all, which pays where the same few short ones run all the time.
+	GenericPlans bool
 }
 
 // Open makes a pool. It does not connect: a database that is away now may be back for the first request.
@@ -43,6 +45,9 @@ func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	}
 	if o.StatementTimeout > 0 {
 		c.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(o.StatementTimeout.Milliseconds())
+	}
+	if o.GenericPlans {
+		c.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	}
 	p, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {

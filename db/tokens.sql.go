@@ -387,19 +387,20 @@ func (q *Queries) TokenLivePage(ctx context.Context, db DBTX, arg TokenLivePageP
 }
 
 const tokenLookUp = `-- name: TokenLookUp :many
-SELECT token_hash, session_uuid, auth_id, access_list
+SELECT token_hash, session_uuid::text AS session, auth_id, access_list
 FROM tokens
 WHERE token_hash = ANY ($1::bytea[]) AND expires_at > now()
 `
 
 type TokenLookUpRow struct {
-	TokenHash   []byte
-	SessionUUID uuid.UUID
-	AuthID      string
-	AccessList  []byte
+	TokenHash  []byte
+	Session    string
+	AuthID     string
+	AccessList []byte
 }
 
-// The check of every request of every service: short rows, expiry by the database's clock.
+// The check of every request of every service: short rows, expiry by the database's clock. The session comes as text,
+// which is what access lists are matched with.
 func (q *Queries) TokenLookUp(ctx context.Context, db DBTX, tokenHashes [][]byte) ([]TokenLookUpRow, error) {
 	rows, err := db.Query(ctx, tokenLookUp, tokenHashes)
 	if err != nil {
@@ -411,7 +412,7 @@ func (q *Queries) TokenLookUp(ctx context.Context, db DBTX, tokenHashes [][]byte
 		var i TokenLookUpRow
 		if err := rows.Scan(
 			&i.TokenHash,
-			&i.SessionUUID,
+			&i.Session,
 			&i.AuthID,
 			&i.AccessList,
 		); err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 const userAccess = `-- name: UserAccess :many
-SELECT a.access::text AS access FROM (
+SELECT s.source::integer AS source, a.access::text AS access FROM (
     SELECT 1 AS source, p.uuid, p.acl FROM policies p JOIN tenants t ON t.uuid = p.tenant_uuid AND t.uuid = t.parent_uuid
     WHERE p.name = $1
     UNION ALL
@@ -32,21 +32,26 @@ type UserAccessParams struct {
 	UserUUID      uuid.UUID
 }
 
+type UserAccessRow struct {
+	Source int32
+	Access string
+}
+
 // The access list of a user in the order of the contract: a policy of the configuration by name (looked up in the top
 // tenant), then those of the groups, then the user's own; repetitions are kept.
-func (q *Queries) UserAccess(ctx context.Context, db DBTX, arg UserAccessParams) ([]string, error) {
+func (q *Queries) UserAccess(ctx context.Context, db DBTX, arg UserAccessParams) ([]UserAccessRow, error) {
 	rows, err := db.Query(ctx, userAccess, arg.DefaultPolicy, arg.UserUUID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []string{}
+	items := []UserAccessRow{}
 	for rows.Next() {
-		var access string
-		if err := rows.Scan(&access); err != nil {
+		var i UserAccessRow
+		if err := rows.Scan(&i.Source, &i.Access); err != nil {
 			return nil, err
 		}
-		items = append(items, access)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -17,6 +17,9 @@ func (s *stack) addUser(t *testing.T, purpose string, accesses ...string) (usern
 	t.Helper()
 	username = "user-" + random(6)
 	key := sha256.Sum256([]byte(strings.ToLower(username)))
+	if accesses == nil {
+		accesses = []string{}
+	}
 	err := s.db.QueryRow(t.Context(), `
 		WITH u AS (
 			INSERT INTO users (tenant_uuid, username, password_hash, purpose)

@@ -38,10 +38,19 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// tail is the end of it, for the output of a test that failed.
+// tail is the last complaints and the last other lines, without mere detail: for the output of a test that failed.
 func (j *journal) tail() string {
-	text := j.String()
-	return text[max(0, len(text)-6000):]
+	var complaints, others []string
+	for line := range strings.Lines(j.String()) {
+		switch {
+		case strings.Contains(line, `"level":"DEBUG"`):
+		case strings.Contains(line, `"level":"INFO"`):
+			others = append(others, line)
+		default:
+			complaints = append(complaints, line)
+		}
+	}
+	return strings.Join(complaints[max(0, len(complaints)-20):], "") + strings.Join(others[max(0, len(others)-5):], "")
 }
 
 // process is an api or a worker. It keeps its addresses over restarts.

@@ -31,7 +31,7 @@ func offlineLogin(t *testing.T, s *stack) {
 	for name, body := range map[string]fields{
 		"the client of another": {"refresh_token": first.RefreshToken, "client_id": "another"},
 		"another spelling":      {"refresh_token": first.RefreshToken, "client_id": "Desk phone"},
-		"unknown":               {"refresh_token": "8015b733-29f7-4b55-9839-debcc409101f", "client_id": "desk phone"},
+		"unknown":               {"refresh_token": unknown, "client_id": "desk phone"},
 		"empty":                 {"refresh_token": "", "client_id": "desk phone"},
 	} {
 		r := s.loginRequest(user, body) // correct credentials beside it are ignored
@@ -100,7 +100,7 @@ func mobileReplacement(t *testing.T, s *stack) {
 	require.NotEqual(t, second.RefreshToken, a.token(t).RefreshToken, "the same mobile client gets a fresh one")
 
 	wrong := s.mobileLogin(user, "phone two")
-	wrong.password = "wrong"
+	wrong.password = s.wrong
 	require.Empty(t, s.ask(t, s.apis[0], wrong).header.Values("Wazo-Sessions-Revoked"), "errors do not carry it")
 	require.Equal(t, http.StatusNoContent, s.check(t, s.apis[1], a.token(t).Token, noScope))
 }

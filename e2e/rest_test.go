@@ -186,3 +186,12 @@ func (s *stack) awaitCheck(t *testing.T, p *process, token string, status int) {
 		return err
 	})
 }
+
+// tokenOf is the token of a login's answer, empty when there is none.
+func tokenOf(a answer) string {
+	var got struct{ Data tokenBody }
+	if json.Unmarshal(a.body, &got) != nil {
+		return ""
+	}
+	return got.Data.Token
+}

@@ -40,13 +40,16 @@ type stack struct {
 	temporal                                    client.Client
 	namespace                                   string
 	root                                        string // the first user
-	password                                    string // of every user
+	password, wrong                             string // every user's password, and one that nobody has
 	http                                        *http.Client
 	common                                      map[string]string
 
 	mu      sync.Mutex
 	secrets map[string]bool // every token and refresh token that was handed out, and what else must not be seen
 }
+
+// unknown is a token, or a refresh token, that nobody ever got. It could be somebody's elsewhere.
+const unknown = "8015b733-29f7-4b55-9839-debcc409101f"
 
 const (
 	startTime = 60 * time.Second // a namespace takes a while, and other tests run
@@ -57,13 +60,13 @@ const (
 func newStack(t *testing.T, o options) *stack {
 	t.Helper()
 	bin := program(t, "xivo-auth")
-	s := &stack{namespace: "e2e-" + random(6), root: "root", password: "Wort-" + random(12), secrets: map[string]bool{},
+	s := &stack{namespace: "e2e-" + random(6), root: "root", password: "Wort-" + random(12), wrong: "Falsch-" + random(12), secrets: map[string]bool{},
 		http: &http.Client{Timeout: bearable, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	t.Cleanup(s.http.CloseIdleConnections)
 	key := make([]byte, 32)
 	_, err := rand.Read(key)
 	require.NoError(t, err)
-	s.secret(s.password, base64.StdEncoding.EncodeToString(key))
+	s.secret(s.password, s.wrong, unknown, base64.StdEncoding.EncodeToString(key))
 	s.uri = database(t)
 	s.db, err = pgxpool.New(t.Context(), s.uri)
 	require.NoError(t, err)

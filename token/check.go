@@ -32,10 +32,9 @@ const (
 
 // Holder is a live token as a check sees it.
 type Holder struct {
-	Session uuid.UUID
 	AuthID  string
-	list    *acl.List
 	session string
+	list    *acl.List
 }
 
 // Allows tells whether the token's access list grants an access.
@@ -50,9 +49,8 @@ type Checker struct {
 }
 
 type row struct {
-	session uuid.UUID
-	authID  string
-	list    key
+	session, authID string
+	list            key
 }
 
 // NewChecker makes a checker on a pool of its own (CheckConns connections), on the primary: on a shared one its batches
@@ -76,7 +74,7 @@ func (c *Checker) fetch(ctx context.Context, keys [][]byte, emit func([]byte, ro
 		}
 		for i := range found {
 			f := &found[i]
-			emit(f.TokenHash, row{session: f.SessionUUID, authID: f.AuthID, list: key(f.AccessList)})
+			emit(f.TokenHash, row{session: f.Session, authID: f.AuthID, list: key(f.AccessList)})
 		}
 		return nil
 	})
@@ -96,7 +94,7 @@ func (c *Checker) Find(ctx context.Context, secret string) (*Holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Holder{Session: r.session, AuthID: r.authID, list: list, session: r.session.String()}, nil
+	return &Holder{AuthID: r.authID, session: r.session, list: list}, nil
 }
 
 func (c *Checker) list(ctx context.Context, id key) (*acl.List, error) {
@@ -208,9 +206,13 @@ type Owner struct {
 func (c *Checker) Owner(ctx context.Context, h *Holder) (Owner, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
 	defer cancel()
+	session, err := uuid.Parse(h.session)
+	if err != nil {
+		return Owner{}, fmt.Errorf("session of a token: %w", err)
+	}
 	var r db.TokenOwnerRow
-	err := db.Retry(ctx, func() (err error) {
-		r, err = db.New().TokenOwner(ctx, c.pool, h.Session)
+	err = db.Retry(ctx, func() (err error) {
+		r, err = db.New().TokenOwner(ctx, c.pool, session)
 		return err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -42,7 +42,14 @@ func (l *Lifetimes) DeleteExpired(ctx context.Context, session uuid.UUID) (delet
 
 // RevokeForLifetime ends a session on behalf of its own workflow, which need not be told of it.
 func (l *Lifetimes) RevokeForLifetime(ctx context.Context, session uuid.UUID, _ string) (existed bool, err error) {
-	n, err := l.q.TokenDeleteForLifetime(ctx, l.pool, session)
+	var n int64
+	err = db.InTx(ctx, l.pool, func(tx pgx.Tx) (err error) {
+		if err := l.q.TokenCommitDurably(ctx, tx); err != nil {
+			return err
+		}
+		n, err = l.q.TokenDeleteForLifetime(ctx, tx, session)
+		return err
+	})
 	if err != nil {
 		return false, fmt.Errorf("revoke token: %w", err)
 	}

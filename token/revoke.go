@@ -53,8 +53,7 @@ func (s *Service) RevokeIssuedBefore(ctx context.Context, instant time.Time) (in
 	}
 }
 
-// revoke deletes tokens and owes the end of their lifetimes in one transaction. It never commits asynchronously: a
-// revocation that was answered must survive a crash, whatever the database's default is.
+// revoke deletes tokens and owes the end of their lifetimes in one transaction.
 func (s *Service) revoke(ctx context.Context, reason string, del func(tx pgx.Tx) ([]uuid.UUID, error)) (int, error) {
 	n := 0
 	err := db.InTx(ctx, s.d.Pool, func(tx pgx.Tx) error {
@@ -62,12 +61,7 @@ func (s *Service) revoke(ctx context.Context, reason string, del func(tx pgx.Tx)
 		if err != nil {
 			return err
 		}
-		if n = len(gone); n == 0 {
-			return nil
-		}
-		if err := s.q.TokenCommitDurably(ctx, tx); err != nil {
-			return err
-		}
+		n = len(gone)
 		return s.end(ctx, tx, gone, reason)
 	})
 	if err != nil {

@@ -115,6 +115,10 @@ func (s *Service) end(ctx context.Context, tx pgx.Tx, sessions []uuid.UUID, reas
 	if len(sessions) == 0 {
 		return nil
 	}
+	// A revocation that was answered must survive a crash, whatever the database's default is.
+	if err := s.q.TokenCommitDurably(ctx, tx); err != nil {
+		return fmt.Errorf("revoke durably: %w", err)
+	}
 	if err := s.q.LifetimeDueEnd(ctx, tx, db.LifetimeDueEndParams{Sessions: sessions, Reason: reason}); err != nil {
 		return fmt.Errorf("owe the end of lifetimes: %w", err)
 	}

@@ -158,13 +158,21 @@ func (s *Source) AccessList(ctx context.Context, sub backends.Subject, r *backen
 	if !ok {
 		policy = s.d.DefaultPolicy
 	}
-	var entries []string
+	var rows []db.UserAccessRow
 	err := db.Retry(ctx, func() (err error) {
-		entries, err = db.New().UserAccess(ctx, s.d.Pool, db.UserAccessParams{DefaultPolicy: policy, UserUUID: sub.User.UUID})
+		rows, err = db.New().UserAccess(ctx, s.d.Pool, db.UserAccessParams{DefaultPolicy: policy, UserUUID: sub.User.UUID})
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read access list: %w", err)
+	}
+	const configured = 1 // the first source of the query
+	if policy != "" && (len(rows) == 0 || rows[0].Source != configured) {
+		s.d.Log.InfoContext(ctx, "the policy that the configuration names gives no access: it is empty or there is none of this name", "policy", policy)
+	}
+	entries := make([]string, len(rows))
+	for i, r := range rows {
+		entries[i] = r.Access
 	}
 	return entries, nil
 }

@@ -1,11 +1,13 @@
 package native_test
 
 import (
+	"context"
 	"crypto/pbkdf2"
 	"crypto/sha512"
 	"encoding/hex"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -103,7 +105,7 @@ func TestTheAccessListIsThatOfConfigurationGroupsAndUserInThisOrder(t *testing.T
 		_, err := pool.Exec(t.Context(), q.sql, q.args...)
 		require.NoError(t, err)
 	}
-	src := native.New(native.Deps{Pool: pool, DefaultPolicy: "everybody", BackendPolicies: map[string]string{"xivo_user": "legacy", "other": "missing"}})
+	src := native.New(native.Deps{Pool: pool, Log: slog.New(slog.DiscardHandler), DefaultPolicy: "everybody", BackendPolicies: map[string]string{"xivo_user": "legacy", "other": "missing"}})
 	sub := backends.Subject{User: &backends.User{UUID: id}}
 	for field, first := range map[string]string{"wazo_user": "default", "xivo_user": "legacy", "other": ""} {
 		got, err := src.AccessList(t.Context(), sub, &backends.Request{Backend: field})
@@ -114,4 +116,31 @@ func TestTheAccessListIsThatOfConfigurationGroupsAndUserInThisOrder(t *testing.T
 		}
 		require.Equal(t, want, got, field)
 	}
+}
+
+// counter counts hashes instead of making them.
+type counter struct{ verified, absent atomic.Int64 }
+
+func (c *counter) Verify(context.Context, string, string) (ok, rehash bool, err error) {
+	c.verified.Add(1)
+	return false, false, nil
+}
+
+func (c *counter) VerifyAbsent(context.Context, string) error { c.absent.Add(1); return nil }
+
+func (c *counter) Hash(context.Context, string) (string, error) { return "", nil }
+
+func TestEveryRefusedLoginCostsOneHash(t *testing.T) {
+	t.Parallel()
+	pool, hashes := dbtest.Pool(t), &counter{}
+	factory.User(t.Context(), t, pool, factory.UserOpts{Username: "known", PasswordHash: "x"})
+	factory.User(t.Context(), t, pool, factory.UserOpts{Username: "disabled", PasswordHash: "x", Disabled: true})
+	factory.User(t.Context(), t, pool, factory.UserOpts{Username: "without password"})
+	src := native.New(native.Deps{Pool: pool, Hasher: hashes, Log: slog.New(slog.DiscardHandler)})
+	for i, login := range []string{"known", "disabled", "without password", "unknown"} {
+		_, err := src.Verify(t.Context(), &backends.Request{Login: login, Password: "wrong"})
+		require.ErrorIs(t, err, backends.ErrRejected)
+		require.EqualValues(t, i+1, hashes.verified.Load()+hashes.absent.Load(), login)
+	}
+	require.EqualValues(t, 1, hashes.verified.Load())
 }

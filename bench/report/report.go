@@ -19,7 +19,7 @@ type Goal struct {
 	Bound float64
 }
 
-// AtLeast, AtMost and Below make goals.
+// AtLeast is >= x.
 func AtLeast(x float64) Goal { return Goal{">=", x} }
 
 // AtMost is <= x.
@@ -60,12 +60,12 @@ type Figure struct {
 	Median  float64   `json:"median"`
 	Min     float64   `json:"min"`
 	Max     float64   `json:"max"`
-	Rounds  []float64 `json:"rounds"`
+	Rounds  []float64 `json:"rounds,omitempty"`
 	Verdict string    `json:"verdict,omitempty"`
 	Note    string    `json:"note,omitempty"`
 }
 
-// Report gathers figures. The zero Report is ready to use.
+// Report gathers figures.
 type Report struct {
 	figures []Figure
 	out     io.Writer
@@ -86,7 +86,17 @@ func (r *Report) Add(key string, goal Goal, rounds []float64, note string) {
 }
 
 // One records a figure that was measured once.
-func (r *Report) One(key string, goal Goal, x float64, note string) { r.Add(key, goal, []float64{x}, note) }
+func (r *Report) One(key string, goal Goal, x float64, note string) {
+	r.Add(key, goal, []float64{x}, note)
+}
+
+// Spread records a figure whose rounds are too many to keep: a value for each of many things.
+func (r *Report) Spread(key string, goal Goal, values []float64, note string) {
+	r.Add(key, goal, values, note)
+	if n := len(r.figures); n > 0 && len(values) > 0 {
+		r.figures[n-1].Rounds = nil
+	}
+}
 
 // Ratio records one series over another, round by round.
 func (r *Report) Ratio(key string, goal Goal, over, under []float64, note string) {
@@ -111,6 +121,13 @@ func number(x float64) string {
 		return strconv.FormatFloat(x, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(x, 'g', 4, 64)
+}
+
+// Missing are those of the keys that have no figure.
+func (r *Report) Missing(keys []string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool {
+		return slices.ContainsFunc(r.figures, func(f Figure) bool { return f.Key == k })
+	})
 }
 
 // Table writes all figures for people.

@@ -17,8 +17,11 @@ import (
 	"github.com/xivo-auth/xivo-auth/password"
 )
 
-// Cluster is a PostgreSQL server, reached as a superuser.
-type Cluster struct{ URL string }
+// Cluster is a PostgreSQL server, reached as a superuser; PID is its first process.
+type Cluster struct {
+	URL string
+	PID int
+}
 
 // Database is one of its databases, with the product's schema.
 type Database struct {
@@ -125,7 +128,7 @@ func (c Cluster) Compact(ctx context.Context, prefix string) error {
 		if err != nil {
 			return err
 		}
-		if err := (Cluster{uri}).exec(ctx, "VACUUM (FULL, ANALYZE)"); err != nil {
+		if err := (Cluster{URL: uri}).exec(ctx, "VACUUM (FULL, ANALYZE)"); err != nil {
 			return err
 		}
 	}
@@ -163,12 +166,13 @@ type Tokens struct {
 	Due bool
 }
 
-// session is the uuid of the n-th seeded token's session in SQL.
-const session = "md5('session ' || i)::uuid"
+// session is the uuid of the n-th seeded token's session in SQL: another one in each database, as their workflows share a
+// namespace.
+const session = "md5(current_database() || ' session ' || i)::uuid"
 
 // Session is the session of the n-th seeded token.
-func Session(n int) uuid.UUID {
-	return md5.Sum(fmt.Appendf(nil, "session %d", n)) //nolint:gosec // no secret
+func (d Database) Session(n int) uuid.UUID {
+	return md5.Sum(fmt.Appendf(nil, "%s session %d", d.Name, n)) //nolint:gosec // no secret
 }
 
 // SeedAccess makes the access lists that seeded tokens name.

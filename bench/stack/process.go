@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -36,7 +37,7 @@ func start(name, logFile string, environ []string, program string, args ...strin
 	if err != nil {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
-	defer out.Close() //nolint:errcheck // the child has its own descriptor
+	defer out.Close()                     //nolint:errcheck // the child has its own descriptor
 	cmd := exec.Command(program, args...) //nolint:gosec,noctx // our own programs; ended by Stop
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = out, out, environ, withParent()
 	p := &Process{name: name, logFile: logFile, ended: make(chan struct{})}
@@ -107,14 +108,6 @@ func (p *Process) RSS() (now, peak int64, err error) {
 	return now, peak, err
 }
 
-// ResetPeak begins the peak anew.
-func (p *Process) ResetPeak() error {
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.PID), []byte("5"), 0); err != nil {
-		return fmt.Errorf("stack: %w", err)
-	}
-	return nil
-}
-
 func kib(status []byte, field string) (int64, error) {
 	for line := range bytes.Lines(status) {
 		if rest, ok := bytes.CutPrefix(line, []byte(field)); ok {
@@ -148,6 +141,37 @@ func cpu(pid int) (time.Duration, error) {
 		sum += n
 	}
 	return time.Duration(sum) * time.Second / ticks, nil
+}
+
+// SelfCPU is the processor time of this process.
+func SelfCPU() (time.Duration, error) { return cpu(os.Getpid()) }
+
+// CPU is the processor time of all processes of the server that run now.
+func (c Cluster) CPU() (time.Duration, error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, fmt.Errorf("stack: %w", err)
+	}
+	parent := strconv.Itoa(c.PID)
+	var sum time.Duration
+	for _, path := range stats {
+		b, err := os.ReadFile(path) //nolint:gosec // of the kernel
+		if err != nil {
+			continue // it has ended
+		}
+		const parentField = 1 // after the name
+		if f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:]); string(f[parentField]) != parent {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil {
+			continue
+		}
+		if one, err := cpu(pid); err == nil {
+			sum += one
+		}
+	}
+	return sum, nil
 }
 
 // freeAddress is a loopback address that nobody listens on now.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
@@ -62,12 +63,12 @@ func run(ctx context.Context, args, environ []string) error {
 	if err := process.AwaitSchema(ctx, cfg.Database, log); err != nil {
 		return err
 	}
-	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth api"}) //nolint:gosec // bounded by config
+	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth api", StatementTimeout: 10 * time.Second}) //nolint:gosec // bounded by config
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	checks, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: token.CheckConns, Name: "xivo-auth checks"})
+	checks, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: token.CheckConns, Name: "xivo-auth checks", GenericPlans: true})
 	if err != nil {
 		return err
 	}

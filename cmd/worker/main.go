@@ -50,7 +50,7 @@ func run(ctx context.Context, args, environ []string) error {
 	if err := process.AwaitSchema(ctx, cfg.Database, log); err != nil {
 		return err
 	}
-	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth worker"}) //nolint:gosec // bounded by config
+	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth worker", StatementTimeout: time.Minute}) //nolint:gosec // bounded by config
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/identity"
-	"github.com/xivo-auth/xivo-auth/outbox"
 	"github.com/xivo-auth/xivo-auth/password"
 	"github.com/xivo-auth/xivo-auth/token"
 )
@@ -65,6 +64,6 @@ func hasher(cfg config.Tool) *password.Hasher {
 }
 
 func users(cfg config.Tool, pool *pgxpool.Pool, log *slog.Logger) *identity.Users {
-	wake := outbox.NewWaker(pool, log).Wake
+	wake := func() {} // a new user has no lifetimes
 	return identity.NewUsers(pool, hasher(cfg), token.New(token.Deps{Pool: pool, Log: log, Wake: wake}), wake)
 }

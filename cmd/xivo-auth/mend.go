@@ -15,7 +15,6 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/db"
-	"github.com/xivo-auth/xivo-auth/outbox"
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
@@ -46,12 +45,14 @@ func relay() *cobra.Command {
 		Use:   "retry",
 		Short: "Let the relay try all parked rows again",
 		Args:  cobra.NoArgs,
-		RunE: withDatabase(func(ctx context.Context, _ config.Tool, pool *pgxpool.Pool, log *slog.Logger) error {
+		RunE: withDatabase(func(ctx context.Context, _ config.Tool, pool *pgxpool.Pool, _ *slog.Logger) error {
 			n, err := db.New().LifetimeDueUnpark(ctx, pool)
 			if err != nil {
 				return err
 			}
-			outbox.NewWaker(pool, log).Wake()
+			if err := db.New().LifetimeDueNotify(ctx, pool); err != nil {
+				return err
+			}
 			fmt.Printf("%d rows will be tried again\n", n)
 			return nil
 		}),
@@ -74,9 +75,9 @@ func revoke() *cobra.Command {
 		if err != nil {
 			return errors.New("--issued-before: must be a moment such as 2026-11-24T13:00:00Z")
 		}
-		n, err := token.New(token.Deps{Pool: pool, Log: log, Wake: outbox.NewWaker(pool, log).Wake}).RevokeIssuedBefore(ctx, moment)
+		n, err := token.New(token.Deps{Pool: pool, Log: log, Wake: func() {}}).RevokeIssuedBefore(ctx, moment)
 		fmt.Printf("ended %d tokens\n", n)
-		return err
+		return errors.Join(err, db.New().LifetimeDueNotify(ctx, pool))
 	})
 	return c
 }

@@ -92,8 +92,9 @@ ORDER BY t.session_uuid
 LIMIT @max_rows;
 
 -- name: TokenLookUp :many
--- The check of every request of every service: short rows, expiry by the database's clock.
-SELECT token_hash, session_uuid, auth_id, access_list
+-- The check of every request of every service: short rows, expiry by the database's clock. The session comes as text,
+-- which is what access lists are matched with.
+SELECT token_hash, session_uuid::text AS session, auth_id, access_list
 FROM tokens
 WHERE token_hash = ANY (@token_hashes::bytea[]) AND expires_at > now();
 

@@ -1,7 +1,7 @@
 -- name: UserAccess :many
 -- The access list of a user in the order of the contract: a policy of the configuration by name (looked up in the top
 -- tenant), then those of the groups, then the user's own; repetitions are kept.
-SELECT a.access::text AS access FROM (
+SELECT s.source::integer AS source, a.access::text AS access FROM (
     SELECT 1 AS source, p.uuid, p.acl FROM policies p JOIN tenants t ON t.uuid = p.tenant_uuid AND t.uuid = t.parent_uuid
     WHERE p.name = @default_policy
     UNION ALL

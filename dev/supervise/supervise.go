@@ -158,11 +158,11 @@ func (s *Process) live() error {
 	}
 	_ = cmd.Process.Signal(s.p.StopSignal)
 	select {
-	case <-ended:
+	case <-ended: //nolint:errcheck // a program that was told to stop may say so with its exit code
 	case <-time.After(s.p.StopTimeout):
 		s.say("%s did not stop within %s: killed", s.p.Name, s.p.StopTimeout)
 		_ = cmd.Process.Kill()
-		<-ended
+		<-ended //nolint:errcheck // it was killed
 	}
 	return errStopped
 }

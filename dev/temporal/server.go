@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -81,7 +80,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	ready, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
 	if err := s.provide(ready, c.Namespace); err != nil {
-		return nil, errors.Join(fmt.Errorf("Temporal does not get ready: %w", err), s.Stop())
+		return nil, errors.Join(fmt.Errorf("the Temporal server does not get ready: %w", err), s.Stop())
 	}
 	return s, nil
 }
@@ -97,7 +96,7 @@ func (s *Server) Stop() error {
 
 // provide waits for the frontend, makes the namespace and waits until every service knows it and the Web UI answers.
 func (s *Server) provide(ctx context.Context, namespace string) error {
-	c, err := client.NewLazyClient(client.Options{HostPort: s.Address, Namespace: namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))})
+	c, err := client.NewLazyClient(client.Options{HostPort: s.Address, Namespace: namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		return err
 	}
