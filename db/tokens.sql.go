@@ -477,7 +477,7 @@ const tokenSweepOverdue = `-- name: TokenSweepOverdue :execrows
 DELETE FROM tokens WHERE session_uuid IN (
     SELECT t.session_uuid FROM tokens t
     WHERE t.expires_at < now() - make_interval(secs => $1::double precision)
-      AND NOT EXISTS (SELECT 1 FROM lifetime_due d WHERE d.session_uuid = t.session_uuid)
+      AND NOT EXISTS (SELECT 1 FROM lifetime_due d WHERE d.session_uuid = t.session_uuid AND NOT d.parked)
     ORDER BY t.expires_at
     LIMIT $2
 )

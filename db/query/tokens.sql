@@ -115,7 +115,7 @@ WHERE t.session_uuid = @session_uuid;
 DELETE FROM tokens WHERE session_uuid IN (
     SELECT t.session_uuid FROM tokens t
     WHERE t.expires_at < now() - make_interval(secs => @grace_seconds::double precision)
-      AND NOT EXISTS (SELECT 1 FROM lifetime_due d WHERE d.session_uuid = t.session_uuid)
+      AND NOT EXISTS (SELECT 1 FROM lifetime_due d WHERE d.session_uuid = t.session_uuid AND NOT d.parked)
     ORDER BY t.expires_at
     LIMIT @max_rows
 );
