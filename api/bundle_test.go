@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xivo-auth/xivo-auth/backends"
+	"github.com/xivo-auth/xivo-auth/backends/metadata"
 	"github.com/xivo-auth/xivo-auth/backends/native"
 	"github.com/xivo-auth/xivo-auth/db/dbtest"
 	"github.com/xivo-auth/xivo-auth/db/dbtest/factory"
@@ -68,7 +69,7 @@ func setup(t *testing.T) *bundle {
 	ring, err := seal.New([]seal.Key{{ID: "k1", Secret: [32]byte{1}}})
 	require.NoError(t, err)
 	xivo := "the-predefined-xivo-uuid"
-	src := native.New(native.Deps{Pool: b.pool, Hasher: hasher, Log: log, XivoUUID: &xivo})
+	src := native.New(native.Deps{Pool: b.pool, Hasher: hasher, Log: log, Metadata: metadata.Default(&xivo)})
 	registry := backends.NewRegistry(log, []backends.Entry{{Provider: src}}, []string{native.Name})
 	tokens := token.New(token.Deps{Pool: b.pool, Sources: registry, Sealer: ring, Log: log, Wake: func() {}, DefaultLifetime: 2 * time.Hour, MaxSessions: 5})
 	utcPlus1 := time.FixedZone("UTC+1", -3600)

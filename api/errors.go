@@ -49,6 +49,10 @@ func render(err error, now time.Time) (status int, body any, retryAfter time.Dur
 		return framework.status, gin.H{"message": framework.message}, 0
 	}
 	f, ok := fault.As(err)
+	if !ok && errors.Is(err, context.DeadlineExceeded) { // whatever it waited for: it may come again
+		f, ok = fault.Historic(fault.Unavailable, "The service cannot answer at the moment"), true
+		f.RetryAfter = time.Second
+	}
 	status, known := statuses[kindOf(f)]
 	if !ok || !known {
 		return errInternal.status, gin.H{"message": errInternal.message}, 0

@@ -1,12 +1,10 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -86,11 +84,7 @@ func (s *server) register(e *gin.Engine) {
 	}
 }
 
-// requestTime bounds what a request may wait for, all in all: other logins' hashes, the database. One that takes longer, as
-// when the database has fallen silent, ends in 503.
-const requestTime = 10 * time.Second
-
-// serve puts a route's checks before its handler. The check by HEAD has a shorter limit of its own.
+// serve puts a route's checks before its handler.
 func (s *server) serve(r route) gin.HandlerFunc {
 	h := r.open
 	if r.authorized != nil {
@@ -103,15 +97,7 @@ func (s *server) serve(r route) gin.HandlerFunc {
 			r.authorized(c, who)
 		}
 	}
-	if r.path == "/token/:token" && r.method == http.MethodHead {
-		return s.wellFormed(h)
-	}
-	return s.wellFormed(func(c *gin.Context) {
-		ctx, cancel := context.WithTimeout(c.Request.Context(), requestTime)
-		defer cancel()
-		c.Request = c.Request.WithContext(ctx)
-		h(c)
-	})
+	return s.wellFormed(h)
 }
 
 // wellFormed makes a path whose UUID segments are none a page that is not there, before anything else (section 1).

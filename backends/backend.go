@@ -68,6 +68,17 @@ type Provider interface {
 	BackendFor(ctx context.Context, login string) (Backend, error)
 }
 
+// MetadataProvider fills the metadata of tokens, chosen by the purpose of the user (backends.md section 12). Used
+// concurrently.
+type MetadataProvider interface {
+	// Name is what configuration calls it.
+	Name() string
+	// TokenMetadata are computed for every token.
+	TokenMetadata(ctx context.Context, s Subject) (map[string]any, error)
+	// PersistentMetadata are computed when a refresh token is made, and kept with it.
+	PersistentMetadata(ctx context.Context, s Subject) (map[string]any, error)
+}
+
 // Backend supplies what a token says about an accepted login. Used concurrently.
 type Backend interface {
 	// Name is shown by GET /backends.

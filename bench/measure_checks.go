@@ -233,7 +233,7 @@ func (s *suite) checked(ctx context.Context, name string, tokens int) (*checked,
 		return nil, err
 	}
 	c := &checked{s.system(name, api, tokens), db, drop}
-	if _, err := load.Closed(ctx, c.target, clients, pick(s, 100*time.Millisecond, 2*time.Second)); err != nil {
+	if _, err := load.Closed(ctx, c.target, clients, pick(s, 100*time.Millisecond, 4*time.Second)); err != nil {
 		c.close()
 		return nil, err
 	}

@@ -31,11 +31,14 @@ type Tokens struct {
 
 // Plugins is what is switched on, kind by kind.
 type Plugins struct {
-	EnabledBackendPlugins  map[string]bool      `yaml:"enabled_backend_plugins" env:"ENABLED_BACKEND_PLUGINS" doc:"Backends by name, true or false."`
-	EnabledMetadataPlugins map[string]bool      `yaml:"enabled_metadata_plugins" env:"ENABLED_METADATA_PLUGINS" doc:"Metadata plug-ins by name, true or false. Checked, but without effect in this version."`
-	PurposeMetadataMapping map[string][]string  `yaml:"purpose_metadata_mapping" doc:"Further metadata plug-ins of a purpose: purpose to list of names. Checked, but without effect in this version."`
-	IDPPlugins             map[string]IDPPlugin `yaml:"idp_plugins" doc:"Identity providers: name to enabled (false) and priority (100), tried by rising priority. Checked, but without effect in this version."`
-	BackendPolicies        map[string]string    `yaml:"backend_policies" doc:"Deprecated: name of a backend to name of a policy; wins over default_user_policy."`
+	EnabledBackendPlugins  map[string]bool           `yaml:"enabled_backend_plugins" env:"ENABLED_BACKEND_PLUGINS" doc:"Backends by name, true or false."`
+	EnabledMetadataPlugins map[string]bool           `yaml:"enabled_metadata_plugins" env:"ENABLED_METADATA_PLUGINS" doc:"Metadata plug-ins by name, true or false."`
+	PurposeMetadataMapping map[string][]string       `yaml:"purpose_metadata_mapping" doc:"Further metadata plug-ins of a purpose: purpose to list of names."`
+	IDPPlugins             map[string]IDPPlugin      `yaml:"idp_plugins" doc:"Identity providers: name to enabled (false) and priority (100), tried by rising priority."`
+	PluginsDir             string                    `yaml:"plugins_dir" env:"PLUGINS_DIR" doc:"Folder of plug-ins: programs backend/<name>, idp/<name>, metadata/<name>. Only enabled ones are started."`
+	PluginSettings         map[string]map[string]any `yaml:"plugin_settings" doc:"What a plug-in is handed when it is loaded: <kind>/<name> to a mapping of its own."`
+	PluginChecksums        map[string]string         `yaml:"plugin_checksums" doc:"SHA-256 that the program of a plug-in must have: <kind>/<name> to hexadecimal digits; one without is not checked."`
+	BackendPolicies        map[string]string         `yaml:"backend_policies" doc:"Deprecated: name of a backend to name of a policy; wins over default_user_policy."`
 }
 
 // IDPPlugin switches one identity provider on or off and ranks it.

@@ -36,6 +36,14 @@ func setFromFile(field reflect.Value, value any) error {
 		return decodeMap(target, value, func(_ string, value any) (string, error) { return decodeText(value) })
 	case *map[string][]string:
 		return decodeMap(target, value, func(_ []string, value any) ([]string, error) { return decodeList(value) })
+	case *map[string]map[string]any:
+		return decodeMap(target, value, func(_ map[string]any, value any) (map[string]any, error) {
+			settings, ok := value.(map[string]any)
+			if !ok {
+				return nil, errNotMapping
+			}
+			return settings, nil
+		})
 	case *map[string]IDPPlugin:
 		return decodeMap(target, value, decodeIDP)
 	case *map[string]Policy:

@@ -65,6 +65,8 @@ func DefaultAPI() API {
 				"saml": {Enabled: true, Priority: 1},
 				"ldap": {Enabled: true, Priority: 2},
 			},
+			PluginSettings:  map[string]map[string]any{},
+			PluginChecksums: map[string]string{},
 			BackendPolicies: map[string]string{},
 		},
 		AMQP:      AMQP{ExchangeName: "xivo", ExchangeType: "topic"},

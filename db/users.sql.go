@@ -202,6 +202,21 @@ func (q *Queries) UserInsert(ctx context.Context, db DBTX, arg UserInsertParams)
 	return err
 }
 
+const userIsAdmin = `-- name: UserIsAdmin :one
+SELECT (EXISTS (SELECT 1 FROM user_policies up JOIN policies p ON p.uuid = up.policy_uuid
+                WHERE up.user_uuid = $1 AND p.slug = 'wazo_default_admin_policy')
+     OR EXISTS (SELECT 1 FROM user_groups ug JOIN groups g ON g.uuid = ug.group_uuid
+                WHERE ug.user_uuid = $1 AND g.slug = 'wazo_default_admin_group'))::boolean AS admin
+`
+
+// The policy of that slug directly, or the group of that slug; a policy that comes through another group does not count.
+func (q *Queries) UserIsAdmin(ctx context.Context, db DBTX, userUuid uuid.UUID) (bool, error) {
+	row := db.QueryRow(ctx, userIsAdmin, userUuid)
+	var admin bool
+	err := row.Scan(&admin)
+	return admin, err
+}
+
 const userJoinAllUsersGroup = `-- name: UserJoinAllUsersGroup :exec
 INSERT INTO user_groups (user_uuid, group_uuid)
 SELECT $1, g.uuid FROM groups g

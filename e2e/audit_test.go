@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -60,10 +59,10 @@ func TestAuditRepairs(t *testing.T) {
 		       now() - interval '2 hours', now() - interval '1 hour' FROM tokens WHERE session_uuid = $2`, overdue, untouched.Session)
 	require.NoError(t, err)
 
-	s.awaitCount(t, time.Minute, 0, rowOf, overdue)
-	o, _ := s.awaitOutcome(t, time.Minute, orphan.Session)
+	s.awaitCount(t, bearable, 0, rowOf, overdue)
+	o, _ := s.awaitOutcome(t, bearable, orphan.Session)
 	require.Equal(t, outcome{Outcome: "gone"}, o)
-	await(t, time.Minute, "the terminated lifetime runs again", func() error {
+	await(t, bearable, "the terminated lifetime runs again", func() error {
 		info, err := s.describe(terminated.Session)
 		if err == nil && (info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING || info.GetExecution().GetRunId() == first.GetExecution().GetRunId()) {
 			err = errors.New("it does not")
@@ -71,8 +70,9 @@ func TestAuditRepairs(t *testing.T) {
 		return err
 	})
 	require.Equal(t, http.StatusNoContent, s.check(t, api, terminated.Token, noScope))
-	await(t, time.Minute, "the audits say what they did", func() error {
-		if got := s.audits(t); got != (auditResult{Overdue: 1, Restarted: 1, Ended: 1}) {
+	await(t, bearable, "the audits say what they did", func() error {
+		// On a busy machine a second audit may come before the first one's requests are carried out.
+		if got := s.audits(t); got.Overdue != 1 || got.Restarted < 1 || got.Ended < 1 || got.Fuse {
 			return fmt.Errorf("they say %+v", got)
 		}
 		return nil

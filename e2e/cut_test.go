@@ -47,7 +47,7 @@ func TestWorkerIsCutOffBetweenDeletionAndCompletion(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, s.check(t, s.apis[0], tok.Token, noScope))
 		c.mend()
 
-		o, _ := s.awaitOutcome(t, time.Minute, tok.Session)
+		o, _ := s.awaitOutcome(t, bearable, tok.Session)
 		require.Contains(t, []string{"expired", "gone"}, o.Outcome, name)
 		require.Empty(t, o.Reason, name)
 		require.Equal(t, 1, s.deletions(t, tok.Session), name)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -64,7 +65,7 @@ func program(t *testing.T, name string) string {
 		if raceEnabled {
 			args = append(args, "-race")
 		}
-		cmd := exec.Command("go", append(args, "./cmd/api", "./cmd/worker", "./cmd/xivo-auth")...) //nolint:gosec // our own
+		cmd := exec.Command("go", append(args, "./cmd/api", "./cmd/worker", "./cmd/xivo-auth")...)
 		cmd.Dir = ".."
 		if out, err := cmd.CombinedOutput(); err != nil {
 			programs.err = fmt.Errorf("build the programs: %w\n%s", err, out)
@@ -90,4 +91,16 @@ func await(t *testing.T, within time.Duration, what string, cond func() error) {
 		}
 		<-tick.C
 	}
+}
+
+// parallel does something n times at once; every error fails the test.
+func parallel(t *testing.T, n int, work func(i int) error) {
+	t.Helper()
+	failed := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { failed[i] = work(i) })
+	}
+	wg.Wait()
+	require.NoError(t, errors.Join(failed...))
 }

@@ -83,16 +83,19 @@ func TestDatabaseIsAway(t *testing.T) {
 		{"is silent", func() { s.apiDatabase.stall(); s.workerDatabase.stall() }, func() { s.apiDatabase.resume(); s.workerDatabase.resume() }},
 	} {
 		c.away()
+		fastest := time.Minute
 		for range 4 {
 			for _, token := range []string{tok.Token, unknown} {
 				a := s.ask(t, api, checkRequest(token, "any.thing"))
 				require.Equal(t, http.StatusServiceUnavailable, a.status, c.name)
 				require.NotEmpty(t, a.header.Get("Retry-After"))
-				require.Less(t, a.took, 1500*time.Millisecond, "a check while the database %s", c.name)
+				require.Less(t, a.took, 4*time.Second, "a check while the database %s", c.name) // this machine may be busy
+				fastest = min(fastest, a.took)
 			}
 			a := s.ask(t, api, request{method: http.MethodGet, path: "/sessions", token: tok.Token})
 			require.Equal(t, http.StatusServiceUnavailable, a.status, "%s: a valid X-Auth-Token is not 401", c.name)
 		}
+		require.Less(t, fastest, time.Second, c.name)
 		a := s.ask(t, api, s.loginRequest(s.root, fields{}))
 		require.Equal(t, http.StatusServiceUnavailable, a.status, "%s: %s", c.name, a.body)
 		a = s.ask(t, api, request{method: http.MethodDelete, path: "/token/" + tok.Token})

@@ -68,7 +68,7 @@ type process struct {
 // start starts the program; the caller waits until it is of use.
 func (p *process) start(t *testing.T) {
 	t.Helper()
-	cmd := exec.Command(p.path) //nolint:gosec // built by us
+	cmd := exec.Command(p.path)
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = p.env, p.log, p.log, childAttr()
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
@@ -117,7 +117,7 @@ func command(t *testing.T, env []string, path string, args ...string) (output st
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // built by us
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = env
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -131,7 +131,7 @@ func command(t *testing.T, env []string, path string, args ...string) (output st
 // Ports below the range that outgoing connections take, so that a process or a proxy that stops finds its own free again.
 var nextPort = func() *atomic.Int32 {
 	var n atomic.Int32
-	n.Store(20_000 + rand.Int32N(8_000)) //nolint:gosec // no secret
+	n.Store(20_000 + rand.Int32N(8_000))
 	return &n
 }()
 

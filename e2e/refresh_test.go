@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -107,18 +105,10 @@ func mobileReplacement(t *testing.T, s *stack) {
 
 func mobileRace(t *testing.T, s *stack) {
 	user, id := s.addUser(t, "user", "#")
-	var ok atomic.Int32
-	var wg sync.WaitGroup
-	for n := range 16 {
-		wg.Go(func() {
-			a, err := s.do(s.apis[n%2], s.mobileLogin(user, []string{"a", "b", "c", "d"}[n%4]))
-			if err == nil && a.status == http.StatusOK {
-				ok.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	require.EqualValues(t, 16, ok.Load(), "all are answered 200")
+	parallel(t, 16, func(n int) error { // all are answered 200
+		_, err := s.expect(http.StatusOK, s.apis[n%2], s.mobileLogin(user, []string{"a", "b", "c", "d"}[n%4]))
+		return err
+	})
 	require.Equal(t, 1, s.count(t, "SELECT count(*) FROM refresh_tokens WHERE user_uuid = $1 AND mobile", id))
 	require.Equal(t, 1, s.count(t, "SELECT count(*) FROM tokens WHERE user_uuid = $1", id))
 }

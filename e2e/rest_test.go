@@ -104,6 +104,15 @@ func (s *stack) do(p *process, r request) (answer, error) {
 	return a, err
 }
 
+// expect is do for one status.
+func (s *stack) expect(status int, p *process, r request) (answer, error) {
+	a, err := s.do(p, r)
+	if err == nil && a.status != status {
+		err = fmt.Errorf("%s %s: %d, not %d", r.method, p.name, a.status, status)
+	}
+	return a, err
+}
+
 // ask is do for a network that works.
 func (s *stack) ask(t *testing.T, p *process, r request) answer {
 	t.Helper()
@@ -154,7 +163,7 @@ func (b purse) request(seconds int) request {
 	return request{method: http.MethodPost, path: "/token", body: fields{"refresh_token": b.refresh, "client_id": b.client, "expiration": seconds}}
 }
 
-// check is HEAD; scope "-" asks for none.
+// noScope as the scope of a check asks for none.
 const noScope = "-"
 
 func checkRequest(token, scope string) request {
@@ -175,14 +184,11 @@ func (s *stack) revoke(t *testing.T, p *process, token string) {
 	require.Equal(t, http.StatusOK, s.ask(t, p, request{method: http.MethodDelete, path: "/token/" + token}).status)
 }
 
-// checked waits until a check gives this status.
+// awaitCheck waits until a check gives this status.
 func (s *stack) awaitCheck(t *testing.T, p *process, token string, status int) {
 	t.Helper()
 	await(t, bearable, fmt.Sprint("a check gives ", status), func() error {
-		a, err := s.do(p, checkRequest(token, noScope))
-		if err == nil && a.status != status {
-			err = fmt.Errorf("it gives %d", a.status)
-		}
+		_, err := s.expect(status, p, checkRequest(token, noScope))
 		return err
 	})
 }

@@ -15,7 +15,7 @@ import (
 // TestStoppingLosesNoRequest sends SIGTERM to an API while logins wait for their hashes and checks come in all the time.
 func TestStoppingLosesNoRequest(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, options{apis: 2, workers: 1, settings: map[string]string{"password_hash.iterations": "10", "password_hash.concurrency": "1"}})
+	s := newStack(t, options{apis: 2, workers: 1, settings: map[string]string{"password_hash.iterations": "4", "password_hash.concurrency": "1"}})
 	leaving, staying := s.apis[0], s.apis[1]
 	tok := s.login(t, leaving, s.root, nil)
 

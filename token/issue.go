@@ -353,7 +353,6 @@ type Internal struct {
 	// Kind is KindService, KindMailConfirm or KindMailReset.
 	Kind                  string
 	Accesses              []string
-	Metadata              map[string]any
 	Lifetime              time.Duration
 	RemoteAddr, UserAgent string
 }
@@ -368,11 +367,12 @@ func (s *Service) IssueInternal(ctx context.Context, tx pgx.Tx, in Internal) (Is
 	if err != nil {
 		return Issued{}, fmt.Errorf("find the top tenant: %w", err)
 	}
-	if in.Metadata == nil {
-		in.Metadata = map[string]any{}
+	metadata := map[string]any{}
+	if in.Kind == KindService {
+		metadata["tenant_uuid"] = top
 	}
 	return s.insert(ctx, tx, draft{kind: in.Kind, lifetime: in.Lifetime, tenant: top, authID: InternalAuthID, backend: "internal",
-		remoteAddr: in.RemoteAddr, userAgent: in.UserAgent, metadata: in.Metadata, accesses: in.Accesses})
+		remoteAddr: in.RemoteAddr, userAgent: in.UserAgent, metadata: metadata, accesses: in.Accesses})
 }
 
 func noRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/backends"
 	"github.com/xivo-auth/xivo-auth/backends/mock"
+	"github.com/xivo-auth/xivo-auth/backends/metadata"
 	"github.com/xivo-auth/xivo-auth/backends/native"
 	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/db/dbtest"
@@ -68,7 +69,7 @@ func setup(t *testing.T, o bundleOpts) *bundle {
 	hasher := password.New(cheap, 4, 1000)
 	b.hash, err = hasher.Hash(t.Context(), goodPassword)
 	require.NoError(t, err)
-	src := native.New(native.Deps{Pool: b.pool, Hasher: hasher, Log: log})
+	src := native.New(native.Deps{Pool: b.pool, Hasher: hasher, Log: log, Metadata: metadata.Default(nil)})
 	registry := backends.NewRegistry(log, []backends.Entry{{Provider: src, Priority: 1000}, {Provider: mock.Source{}, Priority: 100}}, nil)
 	b.tokens = token.New(token.Deps{Pool: b.pool, Sources: registry, Sealer: ring, Log: log, Wake: func() { b.wakes.Add(1) },
 		DefaultLifetime: 2 * time.Hour, MaxSessions: o.maxSessions})

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -35,13 +34,19 @@ type Hasher interface {
 	Hash(ctx context.Context, password string) (string, error)
 }
 
+// Metadata composes the metadata of tokens of our own users.
+type Metadata interface {
+	Token(ctx context.Context, s backends.Subject) (map[string]any, error)
+	Persistent(ctx context.Context, s backends.Subject) (map[string]any, error)
+}
+
 // Deps are what the source works with.
 type Deps struct {
 	Pool   *pgxpool.Pool
 	Hasher Hasher
 	Log    *slog.Logger
-	// XivoUUID is the installation's name in tokens; nil where none is set.
-	XivoUUID *string
+	// Metadata are composed by the purpose of the user.
+	Metadata Metadata
 	// DefaultPolicy and BackendPolicies name a policy whose accesses every token gets, by the body's backend field first
 	// (tokens.md section 12).
 	DefaultPolicy   string
@@ -177,23 +182,12 @@ func (s *Source) AccessList(ctx context.Context, sub backends.Subject, r *backen
 	return entries, nil
 }
 
-// Metadata depend on the user's purpose (tokens.md section 11).
-func (s *Source) Metadata(_ context.Context, sub backends.Subject) (map[string]any, error) {
-	if sub.User == nil {
-		return nil, fmt.Errorf("metadata of a login without a user: %w", errors.ErrUnsupported)
-	}
-	id := sub.User.UUID.String()
-	var telephonyUser *uuid.UUID
-	if sub.User.Purpose == "user" {
-		telephonyUser = &sub.User.UUID
-	}
-	return map[string]any{
-		"uuid": id, "auth_id": id, "tenant_uuid": sub.User.TenantUUID.String(), "pbx_user_uuid": telephonyUser,
-		"xivo_uuid": s.d.XivoUUID, "purpose": sub.User.Purpose,
-	}, nil
+// Metadata depend on the user's purpose.
+func (s *Source) Metadata(ctx context.Context, sub backends.Subject) (map[string]any, error) {
+	return s.d.Metadata.Token(ctx, sub)
 }
 
-// PersistentMetadata are none.
-func (s *Source) PersistentMetadata(context.Context, backends.Subject) (map[string]any, error) {
-	return map[string]any{}, nil
+// PersistentMetadata depend on the user's purpose.
+func (s *Source) PersistentMetadata(ctx context.Context, sub backends.Subject) (map[string]any, error) {
+	return s.d.Metadata.Persistent(ctx, sub)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/backends"
 	"github.com/xivo-auth/xivo-auth/backends/backendtest"
+	"github.com/xivo-auth/xivo-auth/backends/metadata"
 	"github.com/xivo-auth/xivo-auth/backends/native"
 	"github.com/xivo-auth/xivo-auth/db/dbtest"
 	"github.com/xivo-auth/xivo-auth/db/dbtest/factory"
@@ -32,7 +33,7 @@ func TestNativePassesTheSuite(t *testing.T) {
 		hash, err := hasher.Hash(t.Context(), "s3cret!")
 		require.NoError(t, err)
 		factory.User(t.Context(), t, pool, factory.UserOpts{Username: "alice", PasswordHash: hash, ACL: []string{"a.b"}})
-		return backendtest.Fixture{Provider: native.New(native.Deps{Pool: pool, Hasher: hasher, Log: slog.New(slog.DiscardHandler)}),
+		return backendtest.Fixture{Provider: native.New(native.Deps{Pool: pool, Hasher: hasher, Log: slog.New(slog.DiscardHandler), Metadata: metadata.Default(nil)}),
 			Login: "alice", Password: "s3cret!", Backend: native.Name, Slow: true}
 	})
 }
@@ -46,7 +47,7 @@ func TestAHashOfWazoAuthIsUpgradedAtLogin(t *testing.T) {
 	imported, err := password.ImportPBKDF2(salt, hex.EncodeToString(key), 250_000)
 	require.NoError(t, err)
 	id := factory.User(t.Context(), t, pool, factory.UserOpts{Username: "old", PasswordHash: imported})
-	src := native.New(native.Deps{Pool: pool, Hasher: hasher, Log: slog.New(slog.DiscardHandler)})
+	src := native.New(native.Deps{Pool: pool, Hasher: hasher, Log: slog.New(slog.DiscardHandler), Metadata: metadata.Default(nil)})
 	stored := func() (h string) {
 		require.NoError(t, pool.QueryRow(t.Context(), "SELECT password_hash FROM users WHERE uuid = $1", id).Scan(&h))
 		return h
@@ -65,7 +66,7 @@ func TestAHashOfWazoAuthIsUpgradedAtLogin(t *testing.T) {
 func TestMoreLoginsThanTheQueueHoldsAreToldToComeAgain(t *testing.T) {
 	t.Parallel()
 	pool, hasher := dbtest.Pool(t), password.New(password.Params{MemoryKiB: 65536, Iterations: 3, Parallelism: 1}, 1, 0)
-	src := native.New(native.Deps{Pool: pool, Hasher: hasher, Log: slog.New(slog.DiscardHandler)})
+	src := native.New(native.Deps{Pool: pool, Hasher: hasher, Log: slog.New(slog.DiscardHandler), Metadata: metadata.Default(nil)})
 	busy := make(chan error, 20)
 	for range 20 {
 		go func() {

@@ -226,10 +226,14 @@ func (d Database) SeedTokens(ctx context.Context, t Tokens) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("stack: seed tokens: %w", err)
 	}
 	committed := time.Now()
-	if !t.Due {
-		_, err = d.Pool.Exec(ctx, "VACUUM (ANALYZE) tokens")
-	} else {
-		_, err = d.Pool.Exec(ctx, "NOTIFY lifetime_due")
+	after := []string{"NOTIFY lifetime_due"}
+	if !t.Due { // what follows measures reading: nothing of the writing is to be left for that time
+		after = []string{"VACUUM (ANALYZE) tokens", "CHECKPOINT"}
+	}
+	for _, statement := range after {
+		if _, err = d.Pool.Exec(ctx, statement); err != nil {
+			break
+		}
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("stack: seed tokens: %w", err)

@@ -11,20 +11,15 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/xivo-auth/xivo-auth/api"
-	"github.com/xivo-auth/xivo-auth/backends"
-	"github.com/xivo-auth/xivo-auth/backends/mock"
-	"github.com/xivo-auth/xivo-auth/backends/native"
 	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/identity"
@@ -86,22 +81,26 @@ func run(ctx context.Context, args, environ []string) error {
 		func() float64 { return float64(hasher.Waiting()) }))
 	reg.MustRegister(outbox.NewBacklogCollector(pool, log))
 	waker := outbox.NewWaker(pool, log)
-	sources := sources(cfg, pool, hasher, log)
-	tokens := token.New(token.Deps{Pool: pool, Sources: sources, Sealer: keys, Log: log, Wake: waker.Wake,
+	sources, err := loadSources(ctx, cfg, sourceDeps{pool: pool, hasher: hasher, wake: waker.Wake, log: log, metrics: reg})
+	if err != nil {
+		return err
+	}
+	defer sources.close()
+	tokens := token.New(token.Deps{Pool: pool, Sources: sources.registry, Sealer: keys, Log: log, Wake: waker.Wake,
 		DefaultLifetime: cfg.DefaultTokenLifetime, MaxSessions: cfg.MaxUserConcurrentSessions})
 	if cfg.BootstrapUserOnStartup {
 		if err := bootstrap(ctx, cfg, identity.NewUsers(pool, hasher, tokens, waker.Wake), log); err != nil {
 			return err
 		}
 	}
-	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: identity.NewDirectory(pool), Backends: sources.Names(),
-		Log: log, Metrics: api.NewMetrics(reg, sources.Names()), Location: location, NumProxies: cfg.REST.NumProxies, MaxBody: int64(cfg.REST.MaxBodySize),
+	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: identity.NewDirectory(pool), Backends: sources.registry.Names(),
+		Log: log, Metrics: api.NewMetrics(reg, sources.registry.Names()), Location: location, NumProxies: cfg.REST.NumProxies, MaxBody: int64(cfg.REST.MaxBodySize),
 		CORS: api.CORS{Enabled: cfg.REST.CORS.Enabled, AllowHeaders: cfg.REST.CORS.AllowHeaders}})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return ops.Serve(ctx, net.JoinHostPort(cfg.Internal.Listen, strconv.Itoa(cfg.Internal.Port)),
-			ops.Handler(reg, process.Probes(pool), cfg.ProfilingEnabled), cfg.REST.ShutdownTimeout, log, nil)
+			ops.Handler(reg, append(process.Probes(pool), sources.probe()), cfg.ProfilingEnabled), cfg.REST.ShutdownTimeout, log, nil)
 	})
 	g.Go(func() error {
 		return ops.Serve(ctx, net.JoinHostPort(cfg.REST.Listen, strconv.Itoa(cfg.REST.Port)), handler, cfg.REST.ShutdownTimeout, log,
@@ -126,25 +125,6 @@ func keyring(cfg config.API, log *slog.Logger) (*seal.Keyring, error) {
 		log.Warn("no sealing_keys are configured: using the key in state_dir; several hosts must share one", "state_dir", cfg.StateDir)
 	}
 	return ring, err
-}
-
-// sources are the enabled backends of this build, the native one last: it claims every request with credentials.
-func sources(cfg config.API, pool *pgxpool.Pool, hasher *password.Hasher, log *slog.Logger) *backends.Registry {
-	var xivoUUID *string
-	if cfg.UUID != "" {
-		xivoUUID = &cfg.UUID
-	}
-	n := native.New(native.Deps{Pool: pool, Hasher: hasher, Log: log, XivoUUID: xivoUUID, DefaultPolicy: cfg.DefaultUserPolicy, BackendPolicies: cfg.BackendPolicies})
-	entries, names := []backends.Entry{{Provider: n, Priority: 1000}}, []string{native.Name}
-	if cfg.EnabledBackendPlugins[mock.Name] {
-		entries, names = append(entries, backends.Entry{Provider: mock.Source{XivoUUID: xivoUUID}, Priority: 100}), append(names, mock.Name)
-	}
-	for name, on := range cfg.EnabledBackendPlugins {
-		if on && !slices.Contains(names, name) {
-			log.Error("a backend is enabled but not part of this build; it is left out", "backend", name)
-		}
-	}
-	return backends.NewRegistry(log, entries, names)
 }
 
 // bootstrap makes the first user; one with the name but another password keeps the process from starting.

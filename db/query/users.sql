@@ -69,3 +69,10 @@ UPDATE users SET password_hash = @password_hash WHERE uuid = @uuid;
 
 -- name: UserTenant :one
 SELECT tenant_uuid FROM users WHERE uuid = @uuid;
+
+-- name: UserIsAdmin :one
+-- The policy of that slug directly, or the group of that slug; a policy that comes through another group does not count.
+SELECT (EXISTS (SELECT 1 FROM user_policies up JOIN policies p ON p.uuid = up.policy_uuid
+                WHERE up.user_uuid = @user_uuid AND p.slug = 'wazo_default_admin_policy')
+     OR EXISTS (SELECT 1 FROM user_groups ug JOIN groups g ON g.uuid = ug.group_uuid
+                WHERE ug.user_uuid = @user_uuid AND g.slug = 'wazo_default_admin_group'))::boolean AS admin;

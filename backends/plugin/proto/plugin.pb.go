@@ -7,7 +7,8 @@
 // ends when its standard input ends.
 //
 // Refusals are the status UNAUTHENTICATED. A method that answers UNIMPLEMENTED is "not offered", and gets the default said at
-// the method. Every other status means "could not tell". Deadlines are set by xivo-auth on every call.
+// the method. A status with an ApiError among its details is passed on to the client. Every other status means "could not
+// tell". Deadlines are set by xivo-auth on every call.
 //
 // Compatibility: fields and methods are only added while the protocol version stays the same. New kinds (email_notification,
 // external_auth) are new services; what they declare joins LoadAnswer.
@@ -956,6 +957,77 @@ func (x *BackendForAnswer) GetBackend() string {
 	return ""
 }
 
+// ApiError, as a detail of a status, is what the client is told; INVALID_ARGUMENT is 400, NOT_FOUND 404, ALREADY_EXISTS 409,
+// RESOURCE_EXHAUSTED 429, UNAVAILABLE 503.
+type ApiError struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ErrorId  string                 `protobuf:"bytes,1,opt,name=error_id,json=errorId,proto3" json:"error_id,omitempty"`
+	Message  string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Resource string                 `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	// details_json is a JSON object, or empty.
+	DetailsJson   []byte `protobuf:"bytes,4,opt,name=details_json,json=detailsJson,proto3" json:"details_json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApiError) Reset() {
+	*x = ApiError{}
+	mi := &file_plugin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApiError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApiError) ProtoMessage() {}
+
+func (x *ApiError) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApiError.ProtoReflect.Descriptor instead.
+func (*ApiError) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ApiError) GetErrorId() string {
+	if x != nil {
+		return x.ErrorId
+	}
+	return ""
+}
+
+func (x *ApiError) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *ApiError) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ApiError) GetDetailsJson() []byte {
+	if x != nil {
+		return x.DetailsJson
+	}
+	return nil
+}
+
 var File_plugin_proto protoreflect.FileDescriptor
 
 const file_plugin_proto_rawDesc = "" +
@@ -1020,7 +1092,12 @@ const file_plugin_proto_rawDesc = "" +
 	"\x11BackendForRequest\x12\x14\n" +
 	"\x05login\x18\x01 \x01(\tR\x05login\",\n" +
 	"\x10BackendForAnswer\x12\x18\n" +
-	"\abackend\x18\x01 \x01(\tR\abackend2S\n" +
+	"\abackend\x18\x01 \x01(\tR\abackend\"~\n" +
+	"\bApiError\x12\x19\n" +
+	"\berror_id\x18\x01 \x01(\tR\aerrorId\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
+	"\bresource\x18\x03 \x01(\tR\bresource\x12!\n" +
+	"\fdetails_json\x18\x04 \x01(\fR\vdetailsJson2S\n" +
 	"\x06Plugin\x12I\n" +
 	"\x04Load\x12 .xivo_auth.plugin.v1.LoadRequest\x1a\x1f.xivo_auth.plugin.v1.LoadAnswer2\x87\x03\n" +
 	"\aBackend\x12g\n" +
@@ -1050,7 +1127,7 @@ func file_plugin_proto_rawDescGZIP() []byte {
 	return file_plugin_proto_rawDescData
 }
 
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_plugin_proto_goTypes = []any{
 	(*LoadRequest)(nil),           // 0: xivo_auth.plugin.v1.LoadRequest
 	(*LoadAnswer)(nil),            // 1: xivo_auth.plugin.v1.LoadAnswer
@@ -1069,6 +1146,7 @@ var file_plugin_proto_goTypes = []any{
 	(*VerifyAnswer)(nil),          // 14: xivo_auth.plugin.v1.VerifyAnswer
 	(*BackendForRequest)(nil),     // 15: xivo_auth.plugin.v1.BackendForRequest
 	(*BackendForAnswer)(nil),      // 16: xivo_auth.plugin.v1.BackendForAnswer
+	(*ApiError)(nil),              // 17: xivo_auth.plugin.v1.ApiError
 }
 var file_plugin_proto_depIdxs = []int32{
 	4,  // 0: xivo_auth.plugin.v1.Subject.user:type_name -> xivo_auth.plugin.v1.User
@@ -1118,7 +1196,7 @@ func file_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -7,7 +7,8 @@
 // ends when its standard input ends.
 //
 // Refusals are the status UNAUTHENTICATED. A method that answers UNIMPLEMENTED is "not offered", and gets the default said at
-// the method. Every other status means "could not tell". Deadlines are set by xivo-auth on every call.
+// the method. A status with an ApiError among its details is passed on to the client. Every other status means "could not
+// tell". Deadlines are set by xivo-auth on every call.
 //
 // Compatibility: fields and methods are only added while the protocol version stays the same. New kinds (email_notification,
 // external_auth) are new services; what they declare joins LoadAnswer.
