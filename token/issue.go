@@ -357,6 +357,24 @@ type Internal struct {
 	RemoteAddr, UserAgent string
 }
 
+// serviceLifetime is how long a token lives that the service, or a plug-in on its behalf, calls services with.
+const serviceLifetime = time.Hour
+
+// IssueService makes a token with which the service itself calls services (tokens.md section 17).
+func (s *Service) IssueService(ctx context.Context, accesses []string) (Issued, error) {
+	var made Issued
+	err := db.InTx(ctx, s.d.Pool, func(tx pgx.Tx) (err error) {
+		made, err = s.IssueInternal(ctx, tx, Internal{Kind: KindService, Accesses: accesses, Lifetime: serviceLifetime,
+			RemoteAddr: "127.0.0.1", UserAgent: "wazo-auth-internal"})
+		return err
+	})
+	if err != nil {
+		return Issued{}, fmt.Errorf("issue a service token: %w", err)
+	}
+	s.d.Wake()
+	return made, nil
+}
+
 // IssueInternal makes a token of the service's own inside the caller's transaction: in the top tenant, of nobody, in
 // nobody's quota, but with a lifetime like every other. The caller calls Wake after its commit.
 func (s *Service) IssueInternal(ctx context.Context, tx pgx.Tx, in Internal) (Issued, error) {

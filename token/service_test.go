@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xivo-auth/xivo-auth/backends"
-	"github.com/xivo-auth/xivo-auth/backends/mock"
 	"github.com/xivo-auth/xivo-auth/backends/metadata"
+	"github.com/xivo-auth/xivo-auth/backends/mock"
 	"github.com/xivo-auth/xivo-auth/backends/native"
 	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/db/dbtest"

@@ -51,7 +51,7 @@ func runAll(m *testing.M) (int, error) {
 		".":                               {"./testdata/plugins/unruly", "../../e2e/testdata/plugins/backend/...", "../../e2e/testdata/plugins/idp/...", "../../e2e/testdata/plugins/metadata/..."},
 		"../../examples/backend-htpasswd": {"."},
 	} {
-		cmd := exec.Command("go", append([]string{"build", "-o", dir + "/"}, args...)...)
+		cmd := exec.Command("go", append([]string{"build", "-ldflags=-s -w", "-o", dir + "/"}, args...)...)
 		cmd.Dir = in
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return 1, fmt.Errorf("build the plug-ins of the tests in %s: %w\n%s", in, err, out)

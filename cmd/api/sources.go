@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,7 +17,6 @@ import (
 	"github.com/xivo-auth/xivo-auth/backends/native"
 	"github.com/xivo-auth/xivo-auth/backends/plugin"
 	"github.com/xivo-auth/xivo-auth/config"
-	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/ops"
 	"github.com/xivo-auth/xivo-auth/password"
 	"github.com/xivo-auth/xivo-auth/token"
@@ -29,9 +27,6 @@ const (
 	mockPriority   = 100
 	nativePriority = 1 << 30 // it claims every request with credentials: always last
 )
-
-// serviceTokenLifetime is how long a token lives that a plug-in calls services with (tokens.md section 17).
-const serviceTokenLifetime = time.Hour
 
 type sourceDeps struct {
 	pool    *pgxpool.Pool
@@ -102,17 +97,8 @@ type laterMetadata struct{ *metadata.Purposes }
 func serviceTokens(d sourceDeps) func(ctx context.Context, accesses []string) (string, time.Time, error) {
 	tokens := token.New(token.Deps{Pool: d.pool, Log: d.log, Wake: d.wake})
 	return func(ctx context.Context, accesses []string) (string, time.Time, error) {
-		var made token.Issued
-		err := db.InTx(ctx, d.pool, func(tx pgx.Tx) (err error) {
-			made, err = tokens.IssueInternal(ctx, tx, token.Internal{Kind: token.KindService, Accesses: accesses, Lifetime: serviceTokenLifetime,
-				RemoteAddr: "127.0.0.1", UserAgent: "wazo-auth-internal"})
-			return err
-		})
-		if err != nil {
-			return "", time.Time{}, fmt.Errorf("make a service token: %w", err)
-		}
-		d.wake()
-		return made.Secret, made.ExpiresAt, nil
+		made, err := tokens.IssueService(ctx, accesses)
+		return made.Secret, made.ExpiresAt, err
 	}
 }
 
