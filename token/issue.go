@@ -57,13 +57,10 @@ type login struct {
 func (s *Service) Issue(ctx context.Context, r *Request) (Issued, error) {
 	l, err := s.verify(ctx, r)
 	if err != nil {
-		if f, ok := fault.As(err); ok && f.Kind == fault.Unauthenticated {
-			s.logRefusal(ctx, r)
-		}
-		return Issued{}, err
+		return Issued{}, s.refused(ctx, r, err)
 	}
 	if err := s.describe(ctx, r, &l); err != nil {
-		return Issued{}, err
+		return Issued{}, s.refused(ctx, r, err)
 	}
 	var out Issued
 	err = db.InTx(ctx, s.d.Pool, func(tx pgx.Tx) (err error) {
@@ -71,10 +68,7 @@ func (s *Service) Issue(ctx context.Context, r *Request) (Issued, error) {
 		return err
 	})
 	if err != nil {
-		if f, ok := fault.As(err); ok && f.Kind == fault.Unauthenticated {
-			s.logRefusal(ctx, r)
-		}
-		return Issued{}, err
+		return Issued{}, s.refused(ctx, r, err)
 	}
 	s.d.Wake()
 	s.d.Log.InfoContext(ctx, fmt.Sprintf("Successful login: %s got token %s from %s using agent %q",
@@ -82,9 +76,13 @@ func (s *Service) Issue(ctx context.Context, r *Request) (Issued, error) {
 	return out, nil
 }
 
-func (s *Service) logRefusal(ctx context.Context, r *Request) {
-	s.d.Log.InfoContext(ctx, fmt.Sprintf("Failed login: unknown username or password for login %s from %s using agent %q",
-		r.Login, r.RemoteAddr, r.UserAgent))
+// refused writes the line of a login that was refused, and passes the error on.
+func (s *Service) refused(ctx context.Context, r *Request, err error) error {
+	if errors.Is(err, fault.Unauthenticated) {
+		s.d.Log.InfoContext(ctx, fmt.Sprintf("Failed login: unknown username or password for login %s from %s using agent %q",
+			r.Login, r.RemoteAddr, r.UserAgent))
+	}
+	return err
 }
 
 // verify finds out who the login is.
@@ -97,11 +95,8 @@ func (s *Service) verify(ctx context.Context, r *Request) (login, error) {
 		return login{}, fault.AuthenticationFailed()
 	}
 	accepted, err := p.Verify(ctx, &r.Request)
-	if errors.Is(err, backends.ErrRejected) {
-		return login{}, fault.AuthenticationFailed().Because(err)
-	}
 	if err != nil {
-		return login{}, fmt.Errorf("verify login with method %s: %w", p.Method(), err)
+		return login{}, refusal("verify login with method "+p.Method(), err)
 	}
 	l := login{accepted: accepted, method: p.Method(), subject: backends.Subject{Login: accepted.Login, User: accepted.User}}
 	if l.subject.User == nil {
@@ -115,6 +110,14 @@ func (s *Service) verify(ctx context.Context, r *Request) (login, error) {
 		return login{}, fault.AuthenticationFailed()
 	}
 	return l, nil
+}
+
+// refusal turns what a source returned into an answer: a rejected login is told apart from one that could not be judged.
+func refusal(what string, err error) error {
+	if errors.Is(err, backends.ErrRejected) {
+		return fault.AuthenticationFailed().Because(err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // userByLogin is nil when no enabled user has the login.
@@ -164,7 +167,7 @@ func (s *Service) verifyRefreshToken(ctx context.Context, r *Request) (login, er
 	}
 	b, err := p.BackendFor(ctx, found.Login)
 	if err != nil {
-		return login{}, fmt.Errorf("find backend of method %s: %w", u.Method, err)
+		return login{}, refusal("find backend of method "+u.Method, err)
 	}
 	return login{
 		accepted: backends.Accepted{Login: found.Login, Backend: b}, method: u.Method, refresh: &found,
@@ -176,19 +179,19 @@ func (s *Service) verifyRefreshToken(ctx context.Context, r *Request) (login, er
 func (s *Service) describe(ctx context.Context, r *Request, l *login) (err error) {
 	b := l.accepted.Backend
 	if l.accesses, err = b.AccessList(ctx, l.subject, &r.Request); err != nil {
-		return fmt.Errorf("backend %s: %w", b.Name(), err)
+		return refusal("backend "+b.Name(), err)
 	}
 	if len(l.accesses) > maxAccesses {
 		return fmt.Errorf("backend %s: an access list of %d entries, more than %d", b.Name(), len(l.accesses), maxAccesses)
 	}
 	fresh, err := b.Metadata(ctx, l.subject)
 	if err != nil {
-		return fmt.Errorf("backend %s: %w", b.Name(), err)
+		return refusal("backend "+b.Name(), err)
 	}
 	switch {
 	case r.Offline:
 		if l.persistent, err = b.PersistentMetadata(ctx, l.subject); err != nil {
-			return fmt.Errorf("backend %s: %w", b.Name(), err)
+			return refusal("backend "+b.Name(), err)
 		}
 	case l.refresh != nil:
 		if err := json.Unmarshal(l.refresh.Metadata, &l.persistent); err != nil {
