@@ -104,6 +104,7 @@ check-tidy:
 	$(GO) mod tidy -diff
 	cd dev && $(GO) mod tidy -diff
 	cd tools && $(GO) mod tidy -diff
+	cd examples/backend-htpasswd && $(GO) mod tidy -diff
 
 # Says so and passes where no docker-compose is: the file is looked at, nothing is started.
 .PHONY: check-compose

@@ -36,7 +36,7 @@ type Relay struct {
 // Audit is the periodic comparison of tokens and workflows.
 type Audit struct {
 	Interval time.Duration `yaml:"interval_seconds" env:"INTERVAL_SECONDS" range:"10..86400" doc:"Time between two audits, seconds."`
-	Grace    time.Duration `yaml:"grace_seconds" env:"GRACE_SECONDS" range:"0..86400" doc:"An audit leaves alone what is younger than this, seconds."`
+	Grace    time.Duration `yaml:"grace_seconds" env:"GRACE_SECONDS" range:"1..86400" doc:"An audit leaves alone what is younger than this, seconds."`
 }
 
 // TemporalWorker is how much the Temporal worker does at a time.

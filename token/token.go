@@ -90,6 +90,8 @@ type Token struct {
 
 // Get reads a whole token.
 func (s *Service) Get(ctx context.Context, secret string) (Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
+	defer cancel()
 	h := Hash(secret)
 	var r db.TokenGetRow
 	err := db.Retry(ctx, func() (err error) {
