@@ -39,7 +39,7 @@ func (g gate) run(ctx context.Context, f func()) error {
 	if err := ctx.Err(); err != nil { // the turn and the end came together
 		return err
 	}
-	f()
+	aside(f)
 	return nil
 }
 

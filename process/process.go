@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -32,6 +33,14 @@ func Start(name string, cfg config.Shared) *slog.Logger {
 	level := new(slog.LevelVar)
 	level.Set(cfg.Level())
 	return logging.New(os.Stderr, cfg.LogFormat, level).With("process", name)
+}
+
+// Reserve gives long computations (password hashes) places beside the ones that the Go scheduler has for the cores, so
+// that short work does not queue behind them; the operating system shares the cores out. GOMAXPROCS, when set, stays.
+func Reserve(computations int) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + computations)
+	}
 }
 
 // AwaitSchema waits for the database, migrates it if configured, and refuses a schema older than this build needs.

@@ -29,7 +29,8 @@ type question struct {
 }
 
 // ask calls a plug-in within its limits. The error is backends.ErrRejected for a refusal, errNotOffered, an API error of
-// the plug-in (*fault.Error), or one that names the plug-in and wraps the context's error where that is why.
+// the plug-in (*fault.Error), or one that names the plug-in and wraps ErrNotRunning, ErrBusy, ErrTimeout, or the error of
+// the caller's context where that is why.
 func ask[A any](ctx context.Context, p *plugin, q question, do func(context.Context, *generation) (A, error)) (A, error) {
 	var none A
 	if err := ctx.Err(); err != nil {
@@ -93,7 +94,7 @@ func (p *plugin) judge(ctx, limited context.Context, q question, err error) (str
 	case ctx.Err() != nil:
 		return outcomeGone, fmt.Errorf("plug-in %s, %s: %w", p.id(), q.name, ctx.Err())
 	case s.Code() == codes.DeadlineExceeded, limited.Err() != nil: // the plug-in's clock may be first
-		return outcomeTimeout, fmt.Errorf("plug-in %s, %s: no answer within %s: %w", p.id(), q.name, q.timeout, context.DeadlineExceeded)
+		return outcomeTimeout, fmt.Errorf("plug-in %s, %s: no answer within %s: %w", p.id(), q.name, q.timeout, ErrTimeout)
 	}
 	failure := fmt.Errorf("plug-in %s, %s: %s: %s", p.id(), q.name, s.Code(), said(s.Message(), q.password))
 	if f := apiError(s, q.password); f != nil {
@@ -161,7 +162,7 @@ func (b *breaker) missed(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.misses++
-	if b.misses >= breakAfter {
+	if b.misses >= breakAfter && !now.Before(b.until) { // calls that began before the pause do not prolong it
 		b.pause = min(max(2*b.pause, minPause), maxPause)
 		b.until = now.Add(b.pause)
 	}

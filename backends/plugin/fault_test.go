@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -96,7 +97,7 @@ func TestPluginThatHangsIsGivenUpAndThenNotAskedForAWhile(t *testing.T) {
 	h, p, _ := unruly(t, plugin.Options{Timeout: 200 * time.Millisecond})
 	for range 3 {
 		_, err := p.Verify(t.Context(), ask("hang", "x"))
-		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, plugin.ErrTimeout)
 		require.ErrorContains(t, err, "no answer within 200ms")
 	}
 	started := time.Now()
@@ -109,6 +110,20 @@ func TestPluginThatHangsIsGivenUpAndThenNotAskedForAWhile(t *testing.T) {
 		return err == nil
 	}, time.Minute, 50*time.Millisecond)
 	require.Equal(t, plugin.StateUp, h.Health()[0].State)
+}
+
+func TestManyCallsThatHangAtOnceMakeOneShortPause(t *testing.T) {
+	t.Parallel()
+	_, p, _ := unruly(t, plugin.Options{Timeout: 500 * time.Millisecond})
+	var hung sync.WaitGroup
+	for range 20 {
+		hung.Go(func() { _, _ = p.Verify(context.WithoutCancel(t.Context()), ask("hang", "x")) })
+	}
+	hung.Wait()
+	require.Eventually(t, func() bool {
+		_, err := p.Verify(t.Context(), ask("alice", "s3cret!"))
+		return err == nil
+	}, 15*time.Second, 50*time.Millisecond, "the pause is that of the first three")
 }
 
 func TestProviderThatHangsDelaysOthersLoginsBriefly(t *testing.T) {

@@ -21,9 +21,11 @@ const (
 )
 
 // ErrNotRunning and ErrBusy are why a call was not even tried: the plug-in is down, or has as many calls as it may have.
+// ErrTimeout is that it let its time pass: not an error of the context, which would be an outage of ours (503, not 500).
 var (
 	ErrNotRunning = errors.New("the plug-in is not running")
 	ErrBusy       = errors.New("the plug-in has too many calls already")
+	ErrTimeout    = errors.New("the plug-in took too long")
 )
 
 // Options say which plug-ins run, and within which limits. Zero limits mean the defaults.

@@ -28,6 +28,7 @@ import (
 	"github.com/xivo-auth/xivo-auth/password"
 	"github.com/xivo-auth/xivo-auth/process"
 	"github.com/xivo-auth/xivo-auth/seal"
+	"github.com/xivo-auth/xivo-auth/sources"
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
@@ -48,6 +49,7 @@ func run(ctx context.Context, args, environ []string) error {
 		return err
 	}
 	log := process.Start("api", cfg.Shared)
+	process.Reserve(cfg.PasswordHash.Concurrency)
 	for _, w := range warnings {
 		log.Warn(w)
 	}
@@ -81,26 +83,26 @@ func run(ctx context.Context, args, environ []string) error {
 		func() float64 { return float64(hasher.Waiting()) }))
 	reg.MustRegister(outbox.NewBacklogCollector(pool, log))
 	waker := outbox.NewWaker(pool, log)
-	sources, err := loadSources(ctx, cfg, sourceDeps{pool: pool, hasher: hasher, wake: waker.Wake, log: log, metrics: reg})
+	loaded, err := sources.Load(ctx, cfg, sources.Deps{Pool: pool, Hasher: hasher, Log: log, Metrics: reg, ServiceToken: serviceTokens(pool, waker.Wake, log)})
 	if err != nil {
 		return err
 	}
-	defer sources.close()
-	tokens := token.New(token.Deps{Pool: pool, Sources: sources.registry, Sealer: keys, Log: log, Wake: waker.Wake,
+	defer loaded.Close()
+	tokens := token.New(token.Deps{Pool: pool, Sources: loaded.Registry, Sealer: keys, Log: log, Wake: waker.Wake,
 		DefaultLifetime: cfg.DefaultTokenLifetime, MaxSessions: cfg.MaxUserConcurrentSessions})
 	if cfg.BootstrapUserOnStartup {
 		if err := bootstrap(ctx, cfg, identity.NewUsers(pool, hasher, tokens, waker.Wake), log); err != nil {
 			return err
 		}
 	}
-	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: identity.NewDirectory(pool), Backends: sources.registry.Names(),
-		Log: log, Metrics: api.NewMetrics(reg, sources.registry.Names()), Location: location, NumProxies: cfg.REST.NumProxies, MaxBody: int64(cfg.REST.MaxBodySize),
+	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: identity.NewDirectory(pool), Backends: loaded.Registry.Names(),
+		Log: log, Metrics: api.NewMetrics(reg, loaded.Registry.Names()), Location: location, NumProxies: cfg.REST.NumProxies, MaxBody: int64(cfg.REST.MaxBodySize),
 		CORS: api.CORS{Enabled: cfg.REST.CORS.Enabled, AllowHeaders: cfg.REST.CORS.AllowHeaders}})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return ops.Serve(ctx, net.JoinHostPort(cfg.Internal.Listen, strconv.Itoa(cfg.Internal.Port)),
-			ops.Handler(reg, append(process.Probes(pool), sources.probe()), cfg.ProfilingEnabled), cfg.REST.ShutdownTimeout, log, nil)
+			ops.Handler(reg, append(process.Probes(pool), pluginsProbe(loaded.Plugins)), cfg.ProfilingEnabled), cfg.REST.ShutdownTimeout, log, nil)
 	})
 	g.Go(func() error {
 		return ops.Serve(ctx, net.JoinHostPort(cfg.REST.Listen, strconv.Itoa(cfg.REST.Port)), handler, cfg.REST.ShutdownTimeout, log,

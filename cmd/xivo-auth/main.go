@@ -36,7 +36,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(migrate(), bootstrap(), relay(), revoke(), healthcheck())
+	root.AddCommand(migrate(), bootstrap(), backend(), relay(), revoke(), healthcheck())
 	return root
 }
 
