@@ -10,14 +10,17 @@ import (
 const hashNice = 10
 
 // aside runs f on a thread of its own with less claim to the processor than the rest of the process, so that checks do not
-// wait behind hashes. The thread ends with f: its priority cannot be raised again without privileges.
+// wait behind hashes. The thread ends with f: its priority cannot be raised again without privileges. A panic of f is the
+// caller's.
 func aside(f func()) {
-	done := make(chan struct{})
+	done := make(chan any)
 	go func() {
-		defer close(done)
+		defer func() { done <- recover() }()
 		runtime.LockOSThread()
 		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), hashNice) // without it, only slower checks
 		f()
 	}()
-	<-done
+	if p := <-done; p != nil {
+		panic(p)
+	}
 }
