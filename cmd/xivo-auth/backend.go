@@ -67,7 +67,7 @@ func backend() *cobra.Command {
 	return c
 }
 
-// apiConfig is the configuration of the API, with a logger for somebody at a terminal: what plug-ins say, and warnings.
+// apiConfig is the configuration of the API, with a logger on standard error, where the output of plug-ins goes too.
 func apiConfig() (config.API, *slog.Logger, error) {
 	var warnings []string
 	cfg, err := config.LoadAPI(nil, os.Environ(), func(w string) { warnings = append(warnings, w) })
