@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -106,6 +104,8 @@ func TestPlugins(t *testing.T) {
 		"a metadata plug-in adds to tokens and keeps with refresh tokens":         metadataPlugin,
 		"a plug-in killed in a login fails that login and comes back":             killedPlugin,
 		"a plug-in that hangs delays nobody else":                                 hangingPlugin,
+		"a plug-in whose process stands still is replaced":                        stoppedPlugin,
+		"what goes wrong in a plug-in is told apart":                              pluginFailures,
 		"a purpose without its metadata plug-in cannot log in":                    purposeWithoutPlugin,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func backendPluginIsASource(t *testing.T, s *stack) {
 		fmt.Fprintf(&users, "%s:%s\n", name, hash)
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "users"), []byte(users.String()), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "access"), []byte(`{"alice": ["confd.#", "dird.read"], "*": ["guest"]}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "access"), []byte(`{"alice": ["confd.#", "dird.read", "auth.users.me.tokens.#"], "*": ["guest"]}`), 0o600))
 	config := func(on bool) string {
 		return fmt.Sprintf(`
 enabled_backend_plugins: {htpasswd: %v}
@@ -149,13 +149,16 @@ plugin_settings: {backend/htpasswd: {users: %q, access: %q}}
 	require.NoError(t, uuid.Validate(first.AuthID))
 	require.Equal(t, "alice", first.Metadata["username"])
 	require.Equal(t, "e2e", first.Metadata["xivo_uuid"])
-	require.ElementsMatch(t, []string{"confd.#", "dird.read"}, first.ACL)
+	require.ElementsMatch(t, []string{"confd.#", "dird.read", "auth.users.me.tokens.#"}, first.ACL)
 	require.Equal(t, http.StatusNoContent, s.check(t, p, first.Token, "confd.users.read"))
 	require.Equal(t, http.StatusForbidden, s.check(t, p, first.Token, "dird.write"))
 	bob := login("bob", plugin, "htpasswd").token(t)
 	require.Equal(t, []string{"guest"}, bob.ACL)
 	require.NotEqual(t, first.AuthID, bob.AuthID)
 	require.Equal(t, first, s.ask(t, p, request{method: http.MethodGet, path: "/token/" + first.Token}).token(t))
+
+	top := s.login(t, p, s.root, nil)
+	s.isForeign(t, p, first, top)
 
 	for name, refused := range map[string]answer{
 		"wrong password":                          login("alice", s.wrong, "htpasswd"),
@@ -180,6 +183,20 @@ plugin_settings: {backend/htpasswd: {users: %q, access: %q}}
 	require.Equal(t, http.StatusUnauthorized, login(mapped, plugin, "htpasswd").status)
 	require.Equal(t, []string{"ours"}, login(ours, s.password, "htpasswd").token(t).ACL, "the native rules, whatever the body names")
 	require.Equal(t, http.StatusNoContent, s.check(t, p, first.Token, "confd.users.read"), "a token made before lives on")
+}
+
+// isForeign wants a token of somebody without a user to be in the top tenant, and to be nobody there.
+func (s *stack) isForeign(t *testing.T, p *process, tok, top tokenBody) {
+	t.Helper()
+	get := func(path, token string) answer {
+		return s.ask(t, p, request{method: http.MethodGet, path: path, token: token})
+	}
+	require.Equal(t, http.StatusOK, get(fmt.Sprint("/token/", tok.Token, "?tenant=", top.Metadata["tenant_uuid"]), "").status)
+	require.Equal(t, http.StatusForbidden, get(fmt.Sprint("/token/", tok.Token, "?tenant=", uuid.New()), "").status)
+	require.Contains(t, string(get("/sessions", top.Token).body), tok.Session.String())
+	nobody := get("/users/me/tokens", tok.Token)
+	require.Equal(t, http.StatusNotFound, nobody.status, "%s", nobody.body)
+	require.Contains(t, string(nobody.body), "unknown-user")
 }
 
 func prioritiesDecide(t *testing.T, s *stack) {
@@ -290,128 +307,6 @@ purpose_metadata_mapping: {internal: [internal_token]}
 	require.Len(t, list.Items, 1)
 	require.Equal(t, "desk", list.Items[0].ClientID)
 	require.Equal(t, map[string]any{"persistent": kept}, list.Items[0].Metadata)
-}
-
-// The program unruly does what the login says; alice is its user.
-const unrulyConfig = `
-enabled_backend_plugins: {unruly: true}
-idp_plugins: {unruly: {enabled: true, priority: 10}, slow: {enabled: %v, priority: 1}}
-`
-
-func unrulyLogin(user string) request {
-	return request{method: http.MethodPost, path: "/token", user: user, password: "s3cret!", body: fields{"backend": "unruly"}}
-}
-
-type ending struct {
-	answer
-	err error
-}
-
-// hanging starts logins that hang, and returns when the plug-in has them.
-func (s *stack) hanging(t *testing.T, p *process, n int) <-chan ending {
-	t.Helper()
-	before := strings.Count(p.log.String(), `"hanging"`)
-	done := make(chan ending, n)
-	for range n {
-		go func() {
-			a, err := s.do(p, unrulyLogin("hang"))
-			done <- ending{a, err}
-		}()
-	}
-	await(t, bearable, "the plug-in hangs", func() error {
-		if strings.Count(p.log.String(), `"hanging"`) < before+n {
-			return errors.New("it does not")
-		}
-		return nil
-	})
-	return done
-}
-
-func pluginPID(t *testing.T, b tokenBody) int {
-	t.Helper()
-	pid, ok := b.Metadata["pid"].(float64)
-	require.True(t, ok, "%v", b.Metadata)
-	return int(pid)
-}
-
-// serves wants the native source to work as ever.
-func (s *stack) serves(t *testing.T, p *process, user, token string) answer {
-	t.Helper()
-	require.Equal(t, http.StatusNoContent, s.check(t, p, token, "native"))
-	a := s.ask(t, p, s.loginRequest(user, fields{}))
-	require.Equal(t, []string{"native"}, a.token(t).ACL)
-	return a
-}
-
-func killedPlugin(t *testing.T, s *stack) {
-	p := s.plugged(t, fmt.Sprintf(unrulyConfig, false))
-	native, _ := s.addUser(t, "internal", "native")
-	token := s.login(t, p, native, nil).Token
-	alice := s.ask(t, p, unrulyLogin("alice")).token(t)
-	require.Equal(t, "id of alice", alice.AuthID)
-	pid := pluginPID(t, alice)
-
-	done := s.hanging(t, p, 1)
-	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-	s.serves(t, p, native, token)
-	got := <-done
-	require.NoError(t, got.err)
-	require.Equal(t, http.StatusInternalServerError, got.status)
-	require.NotContains(t, string(got.body), "unruly", "clients are told nothing of it")
-	require.NoError(t, s.probe(p.internal+"/readyz"))
-
-	var back tokenBody
-	await(t, bearable, "the plug-in comes back", func() error {
-		a, err := s.do(p, unrulyLogin("alice"))
-		switch {
-		case err != nil:
-			return err
-		case a.status != http.StatusOK && a.status != http.StatusInternalServerError:
-			t.Errorf("a login through a plug-in that is down: %d", a.status)
-		case a.status == http.StatusOK:
-			back = a.token(t)
-			return nil
-		}
-		return fmt.Errorf("it answers %d", a.status)
-	})
-	require.NotEqual(t, pid, pluginPID(t, back))
-	require.Contains(t, p.log.String(), "a plug-in is up again")
-	s.awaitMetric(t, p, 1, "xivo_auth_plugin_restarts_total", `name="unruly"`)
-	require.Equal(t, http.StatusNoContent, s.check(t, p, alice.Token, "a.b"))
-	s.serves(t, p, native, token)
-
-	p.kill()
-	await(t, bearable, "a plug-in ends with a killed API", func() error {
-		if syscall.Kill(pluginPID(t, back), 0) == nil {
-			return errors.New("it is there")
-		}
-		return nil
-	})
-}
-
-func hangingPlugin(t *testing.T, s *stack) {
-	const inTime = 30 * time.Second // the limit is 5 s
-	p := s.plugged(t, fmt.Sprintf(unrulyConfig, true))
-	native, _ := s.addUser(t, "internal", "native")
-	token := s.login(t, p, native, nil).Token // the provider slow never says whether it is its own
-	require.Contains(t, p.log.String(), "a provider failed when it was asked whether a login is its own")
-
-	done := s.hanging(t, p, 6)
-	beside := s.serves(t, p, native, token)
-	for range 6 {
-		got := <-done
-		require.NoError(t, got.err)
-		require.Equal(t, http.StatusInternalServerError, got.status)
-		require.Less(t, got.took, inTime)
-		require.Less(t, beside.took, got.took)
-	}
-	s.awaitMetric(t, p, 6, "xivo_auth_plugin_calls_total", `name="unruly"`, `outcome="timeout"`)
-	require.NoError(t, s.probe(p.internal+"/readyz"))
-	s.serves(t, p, native, token)
-	await(t, bearable, "the plug-in is asked again", func() error {
-		_, err := s.expect(http.StatusOK, p, unrulyLogin("alice"))
-		return err
-	})
 }
 
 func purposeWithoutPlugin(t *testing.T, s *stack) {

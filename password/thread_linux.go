@@ -7,7 +7,7 @@ import (
 )
 
 // hashNice is how much the threads of hashes step back, as in nice(1).
-const hashNice = 10
+const hashNice = 5
 
 // aside runs f on a thread of its own with less claim to the processor than the rest of the process, so that checks do not
 // wait behind hashes. The thread ends with f: its priority cannot be raised again without privileges. A panic of f is the

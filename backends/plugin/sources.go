@@ -93,6 +93,9 @@ func (b Backend) PersistentMetadata(ctx context.Context, s backends.Subject) (ma
 	return orEmpty(b.p.object(ctx, "persistent_metadata", s, func(c grpc.ClientConnInterface) objectCall { return pluginpb.NewBackendClient(c).PersistentMetadata }))
 }
 
+// Name is what configuration calls the provider.
+func (p Provider) Name() string { return p.p.name }
+
 // Method is what users and tenants name.
 func (p Provider) Method() string {
 	p.p.mu.Lock()

@@ -121,9 +121,9 @@ func TestCheckTellsWhatEachStepGave(t *testing.T) {
 	}{
 		"good, somebody whom only the plug-in knows": {source: "unruly", login: "alice", password: "s3cret!", change: ownProvider(unruly),
 			want: []string{"as a backend, as an identity provider of priority 10", "/backend/unruly\n", "the backend is its own identity provider", "loaded       backend/unruly\n",
-				"unruly (priority 10): yes", `login "alice", backend unruly`, "none of ours, which this source allows", "2 entries", `["auth_id" "marker" "pid" "xivo_uuid"]`, "a client gets a token"}},
+				"unruly (priority 10): yes", `login "alice", backend unruly`, "none of ours, which this source allows", "access list  entries: 2", `["auth_id" "marker" "pid" "xivo_uuid"]`, "a client gets a token"}},
 		"good, native": {source: "native", login: "ours", password: goodPassword, change: ownProvider(unruly),
-			want: []string{"always", "unruly (priority 10): no", "native: yes", `login "ours", backend wazo_user`, "purpose user", "fits: native", "2 entries", `"tenant_uuid"`}},
+			want: []string{"always", "unruly (priority 10): no", "native: yes", `login "ours", backend wazo_user`, "purpose user", "fits: native", "access list  entries: 2", `"tenant_uuid"`}},
 		"good, an identity provider with a backend of this build": {source: "broken_verify_auth_replacement", login: "broken", password: "any", change: idps,
 			raw: map[string]any{"broken_verify_auth": true}, want: []string{"broken_can_authenticate (priority 3): could not tell, the next one is asked", "fits: broken_verify_auth", "a client gets a token"}},
 		"wrong password": {source: "unruly", login: "alice", password: "wrong one", change: ownProvider(unruly), want: []string{"verify       refused"}, err: "the login was refused: a client gets 401"},

@@ -183,8 +183,10 @@ func (t *trial) is(e backends.Entry) bool {
 	if method == native.Method {
 		return slices.Contains(nativeNames, t.name)
 	}
-	idp, ok := t.cfg.IDPPlugins[t.name]
-	return method == t.name || ok && idp.Enabled && idp.Priority == e.Priority
+	if p, ok := e.Provider.(plugin.Provider); ok {
+		return p.Name() == t.name
+	}
+	return method == t.name
 }
 
 // subject finds the user of an accepted login and compares the method.
@@ -223,7 +225,7 @@ func (t *trial) describe(ctx context.Context, b backends.Backend, s backends.Sub
 		t.sayf("access list", "%s", outcome(err))
 		return failure("the access list", err)
 	}
-	t.sayf("access list", "%d entries", len(access))
+	t.sayf("access list", "entries: %d", len(access))
 	m, err := b.Metadata(ctx, s)
 	if err != nil {
 		t.sayf("metadata", "%s", outcome(err))
