@@ -176,8 +176,7 @@ func (t *trial) claims(ctx context.Context, r *backends.Request) *backends.Entry
 	return nil
 }
 
-// is tells whether a provider is the source that is checked. An identity provider's method need not be its name; its
-// priority then tells it from the others.
+// is tells whether a provider is the source that is checked. The method of an identity provider need not be its name.
 func (t *trial) is(e backends.Entry) bool {
 	method := e.Provider.Method()
 	if method == native.Method {
