@@ -37,6 +37,17 @@ func NewRegistry(log *slog.Logger, entries []Entry, backendNames []string) *Regi
 // Names lists the enabled backends.
 func (r *Registry) Names() []string { return r.names }
 
+// Methods lists the authentication methods of the loaded providers, each once.
+func (r *Registry) Methods() []string {
+	var methods []string
+	for _, p := range r.providers {
+		if m := p.Method(); !slices.Contains(methods, m) {
+			methods = append(methods, m)
+		}
+	}
+	return methods
+}
+
 // For finds the provider that claims a request. Nil: nobody does.
 func (r *Registry) For(ctx context.Context, req *Request) Provider {
 	for _, p := range r.providers {

@@ -263,6 +263,48 @@ func (q *Queries) UserLock(ctx context.Context, db DBTX, argUuid uuid.UUID) (Use
 	return i, err
 }
 
+const userMethodsWithout = `-- name: UserMethodsWithout :many
+SELECT 'Tenant'::text AS kind, t.uuid, t.default_authentication_method AS method FROM tenants t
+WHERE NOT t.default_authentication_method = ANY ($2::text[])
+UNION ALL
+SELECT 'User', u.uuid, u.authentication_method FROM users u
+WHERE NOT u.authentication_method = ANY ($2::text[])
+ORDER BY kind, method, uuid
+LIMIT $1
+`
+
+type UserMethodsWithoutParams struct {
+	MaxRows   int32
+	Available []string
+}
+
+type UserMethodsWithoutRow struct {
+	Kind   string
+	UUID   uuid.UUID
+	Method string
+}
+
+// Tenants and users whose authentication method is none of the available ones.
+func (q *Queries) UserMethodsWithout(ctx context.Context, db DBTX, arg UserMethodsWithoutParams) ([]UserMethodsWithoutRow, error) {
+	rows, err := db.Query(ctx, userMethodsWithout, arg.MaxRows, arg.Available)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UserMethodsWithoutRow{}
+	for rows.Next() {
+		var i UserMethodsWithoutRow
+		if err := rows.Scan(&i.Kind, &i.UUID, &i.Method); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const userOwnerOfLogin = `-- name: UserOwnerOfLogin :one
 SELECT u.uuid, u.password_hash, u.enabled FROM logins l JOIN users u ON u.uuid = l.user_uuid WHERE l.key = $1
 `

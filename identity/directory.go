@@ -34,6 +34,27 @@ func (d *Directory) Subtree(ctx context.Context, root uuid.UUID) ([]uuid.UUID, e
 	return tenants, nil
 }
 
+// WithoutMethod is a tenant or a user that names an authentication method nobody offers.
+type WithoutMethod struct {
+	Kind   string // Tenant or User
+	UUID   uuid.UUID
+	Method string
+}
+
+// WithoutMethods finds the tenants and users (the first 10,000) whose method is none of these.
+func (d *Directory) WithoutMethods(ctx context.Context, available []string) ([]WithoutMethod, error) {
+	const most = 10_000
+	rows, err := d.q.UserMethodsWithout(ctx, d.pool, db.UserMethodsWithoutParams{Available: available, MaxRows: most})
+	if err != nil {
+		return nil, fmt.Errorf("find methods without a provider: %w", err)
+	}
+	out := make([]WithoutMethod, len(rows))
+	for i, r := range rows {
+		out[i] = WithoutMethod(r)
+	}
+	return out, nil
+}
+
 // UserTenant is the tenant of a user; fault.NotFound without such a user.
 func (d *Directory) UserTenant(ctx context.Context, user uuid.UUID) (uuid.UUID, error) {
 	var t uuid.UUID

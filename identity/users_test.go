@@ -100,3 +100,22 @@ func TestAPasswordOfNobodyCannotBeSet(t *testing.T) {
 	_, users := setup(t)
 	require.ErrorIs(t, users.SetPassword(t.Context(), uuid.New(), "x"), fault.NotFound)
 }
+
+func TestTenantsAndUsersWhoseMethodNobodyOffersAreFound(t *testing.T) {
+	t.Parallel()
+	pool, _ := setup(t)
+	top := factory.TopTenant(t.Context(), t, pool)
+	tenant := factory.Tenant(t.Context(), t, pool, top)
+	_, err := pool.Exec(t.Context(), "UPDATE tenants SET default_authentication_method = 'badge' WHERE uuid = $1", tenant)
+	require.NoError(t, err)
+	user := factory.User(t.Context(), t, pool, factory.UserOpts{Method: "ldap"})
+	factory.User(t.Context(), t, pool, factory.UserOpts{Method: "native"})
+	factory.User(t.Context(), t, pool, factory.UserOpts{})
+	d := identity.NewDirectory(pool)
+	found, err := d.WithoutMethods(t.Context(), []string{"native", "default"})
+	require.NoError(t, err)
+	require.Equal(t, []identity.WithoutMethod{{Kind: "Tenant", UUID: tenant, Method: "badge"}, {Kind: "User", UUID: user, Method: "ldap"}}, found)
+	found, err = d.WithoutMethods(t.Context(), []string{"native", "default", "badge", "ldap"})
+	require.NoError(t, err)
+	require.Empty(t, found)
+}

@@ -95,7 +95,9 @@ func run(ctx context.Context, args, environ []string) error {
 			return err
 		}
 	}
-	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: identity.NewDirectory(pool), Backends: loaded.Registry.Names(),
+	directory := identity.NewDirectory(pool)
+	checkMethods(ctx, directory, loaded.Registry.Methods(), log)
+	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: directory, Backends: loaded.Registry.Names(),
 		Log: log, Metrics: api.NewMetrics(reg, loaded.Registry.Names()), Location: location, NumProxies: cfg.REST.NumProxies, MaxBody: int64(cfg.REST.MaxBodySize),
 		CORS: api.CORS{Enabled: cfg.REST.CORS.Enabled, AllowHeaders: cfg.REST.CORS.AllowHeaders}})
 

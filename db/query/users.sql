@@ -76,3 +76,13 @@ SELECT (EXISTS (SELECT 1 FROM user_policies up JOIN policies p ON p.uuid = up.po
                 WHERE up.user_uuid = @user_uuid AND p.slug = 'wazo_default_admin_policy')
      OR EXISTS (SELECT 1 FROM user_groups ug JOIN groups g ON g.uuid = ug.group_uuid
                 WHERE ug.user_uuid = @user_uuid AND g.slug = 'wazo_default_admin_group'))::boolean AS admin;
+
+-- name: UserMethodsWithout :many
+-- Tenants and users whose authentication method is none of the available ones.
+SELECT 'Tenant'::text AS kind, t.uuid, t.default_authentication_method AS method FROM tenants t
+WHERE NOT t.default_authentication_method = ANY (@available::text[])
+UNION ALL
+SELECT 'User', u.uuid, u.authentication_method FROM users u
+WHERE NOT u.authentication_method = ANY (@available::text[])
+ORDER BY kind, method, uuid
+LIMIT @max_rows;
