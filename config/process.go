@@ -81,7 +81,7 @@ func DefaultAPI() API {
 
 // DefaultWorker returns the built-in configuration of the worker process.
 func DefaultWorker() Worker {
-	return Worker{
+	w := Worker{
 		Shared:   defaultShared(),
 		Internal: Internal{Listen: "127.0.0.1", Port: 9697},
 		Temporal: Temporal{Address: "127.0.0.1:7233", Namespace: "default"},
@@ -93,6 +93,8 @@ func DefaultWorker() Worker {
 			MaxConcurrentLocalActivities: 32,
 		},
 	}
+	w.GOGC = 100 // it is no hot path, and 20,000 sleeping lifetimes are to cost it little memory
+	return w
 }
 
 // DefaultTool returns the built-in configuration of the command line.

@@ -26,6 +26,9 @@ type Options struct {
 	Name string
 	// GenericPlans plans a prepared statement once and for all, which pays where the same few short ones run all the time.
 	GenericPlans bool
+	// AsyncCommit lets commits return before they are on disk: for work that is found and done again after a crash.
+	// Revocations commit durably all the same (TokenCommitDurably).
+	AsyncCommit bool
 }
 
 // Open makes a pool. It does not connect: a database that is away now may be back for the first request.
@@ -48,6 +51,9 @@ func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	}
 	if o.GenericPlans {
 		c.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	}
+	if o.AsyncCommit {
+		c.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	}
 	p, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {

@@ -193,26 +193,36 @@ func (r *Relay) call(ctx context.Context, row db.LifetimeDueLeaseRow) error {
 		Repair: row.Reason == "audit"})
 }
 
-// settle removes rows that were worked off, in batches of whatever has gathered.
+// gatherTime is how long finished rows wait for others to be removed with: nobody waits for their removal.
+const gatherTime = 10 * time.Millisecond
+
+// settle removes rows that were worked off, many in one statement.
 func (r *Relay) settle(done <-chan db.LifetimeDueLeaseRow) {
 	for row := range done {
-		batch := []db.LifetimeDueLeaseRow{row}
-		for len(batch) < r.o.Batch {
-			select {
-			case more, ok := <-done:
-				if ok {
-					batch = append(batch, more)
-					continue
-				}
-			default:
-			}
-			break
-		}
+		batch := r.gather(row, done)
 		if err := r.settleBatch(batch); err != nil {
 			// The leases run out and the rows are delivered again, which both calls of the sink bear.
 			r.o.Log.Error("finished rows could not be removed; they will be delivered again", "rows", len(batch), "error", err)
 		}
 	}
+}
+
+func (r *Relay) gather(first db.LifetimeDueLeaseRow, done <-chan db.LifetimeDueLeaseRow) []db.LifetimeDueLeaseRow {
+	batch := []db.LifetimeDueLeaseRow{first}
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	for len(batch) < r.o.Batch {
+		select {
+		case row, ok := <-done:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, row)
+		case <-timer.C:
+			return batch
+		}
+	}
+	return batch
 }
 
 func (r *Relay) settleBatch(batch []db.LifetimeDueLeaseRow) error {

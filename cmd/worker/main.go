@@ -50,7 +50,9 @@ func run(ctx context.Context, args, environ []string) error {
 	if err := process.AwaitSchema(ctx, cfg.Database, log); err != nil {
 		return err
 	}
-	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth worker", StatementTimeout: time.Minute}) //nolint:gosec // bounded by config
+	// What this pool loses in a crash of the database is leases, finished rows and deletions of expired tokens: the relay and
+	// the audit do them again, and an expired token is refused meanwhile.
+	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth worker", StatementTimeout: time.Minute, AsyncCommit: true}) //nolint:gosec // bounded by config
 	if err != nil {
 		return err
 	}
