@@ -9,6 +9,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/fault"
 	"github.com/xivo-auth/xivo-auth/token"
+	"github.com/xivo-auth/xivo-auth/trail"
 )
 
 // caller is whoever a request's X-Auth-Token belongs to.
@@ -49,7 +50,19 @@ func (s *server) authenticate(c *gin.Context, template string) (*caller, error) 
 	if err != nil {
 		return nil, err
 	}
+	s.known(c, h)
 	return &caller{holder: h, owner: owner}, nil
+}
+
+// known has the trail say, of whatever the request does from now on, whose token it was made with.
+func (s *server) known(c *gin.Context, h *token.Holder) {
+	ctx := c.Request.Context()
+	o := trail.From(ctx)
+	o.AuthID = h.AuthID
+	if session, err := uuid.Parse(h.Session); err == nil {
+		o.Session = &session
+	}
+	c.Request = c.Request.WithContext(trail.With(ctx, o))
 }
 
 // looksLikeToken spares the database what cannot be a token.

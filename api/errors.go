@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/xivo-auth/xivo-auth/fault"
+	"github.com/xivo-auth/xivo-auth/token"
 )
 
 // statuses is the only table from what went wrong to a status code.
@@ -21,6 +23,7 @@ var statuses = map[fault.Kind]int{
 	fault.Unauthenticated: http.StatusUnauthorized,
 	fault.Forbidden:       http.StatusForbidden,
 	fault.NotFound:        http.StatusNotFound,
+	fault.NotAllowed:      http.StatusMethodNotAllowed,
 	fault.Conflict:        http.StatusConflict,
 	fault.Exhausted:       http.StatusTooManyRequests,
 	fault.Unavailable:     http.StatusServiceUnavailable,
@@ -101,6 +104,9 @@ func (s *server) failHead(c *gin.Context, err error) {
 
 // failure is what both do before they answer.
 func (s *server) failure(c *gin.Context, err error) (status int, body any) {
+	if f, ok := fault.As(err); ok && f.ID == "unauthorized" && f.Details["invalid_token"] == nil { // refused by a service, which knows no token
+		err = fault.Modern(f.Kind, f.ID, f.Resource, f.Message, merged(f.Details, "invalid_token", token.Masked(c.GetHeader("X-Auth-Token"))))
+	}
 	status, body, retryAfter := render(err, time.Now())
 	if retryAfter > 0 {
 		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(retryAfter.Seconds()))))
@@ -115,6 +121,15 @@ func (s *server) failure(c *gin.Context, err error) (status int, body any) {
 	}
 	c.Abort()
 	return status, body
+}
+
+func merged(details map[string]any, name string, value any) map[string]any {
+	m := maps.Clone(details)
+	if m == nil {
+		m = map[string]any{}
+	}
+	m[name] = value
+	return m
 }
 
 // writeJSON is every JSON answer: one line feed at the end, no charset (section 3).

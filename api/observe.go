@@ -14,6 +14,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/logging"
 	"github.com/xivo-auth/xivo-auth/token"
+	"github.com/xivo-auth/xivo-auth/trail"
 )
 
 // requestTimeout is below the 10 s after which clients give up: a failure is answered too (conventions.md section 15).
@@ -30,6 +31,7 @@ func (s *server) observe(c *gin.Context) {
 	if !quiet { // the checks have a deadline of their own
 		ctx, cancel := context.WithTimeout(logContext(c), requestTimeout)
 		defer cancel()
+		ctx = trail.With(ctx, trail.Origin{RemoteAddr: s.clientAddress(c), RequestID: logging.RequestID(ctx)})
 		c.Request = c.Request.WithContext(ctx)
 	}
 	c.Next()

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/xivo-auth/xivo-auth/fault"
-	"github.com/xivo-auth/xivo-auth/token"
+	"github.com/google/uuid"
+
+	"github.com/xivo-auth/xivo-auth/list"
 )
 
 // allFields is the key of fault details under which the errors of all fields travel to become the message.
@@ -123,7 +124,7 @@ func (q *query) instant(name string) *time.Time {
 }
 
 // page reads the parameters that every list has. Without an order given, defaultOrder counts.
-func (q *query) page(defaultOrder string, columns ...string) (p token.Page, recurse bool) {
+func (q *query) page(defaultOrder string, columns ...string) (p list.Page, recurse bool) {
 	p.Limit = q.count("limit")
 	if o := q.count("offset"); o != nil {
 		p.Offset = *o
@@ -137,9 +138,18 @@ func (q *query) page(defaultOrder string, columns ...string) (p token.Page, recu
 }
 
 // err is the failure of the whole query, or nil.
-func (q *query) err() error {
-	if len(q.failed.names) == 0 {
+func (q *query) err() error { return q.failed.every("invalid-list-param", "users") }
+
+// equal is an exact-match filter on a uuid: it compares text, so what is no uuid in its canonical spelling matches nothing,
+// which a fresh uuid does.
+func (q *query) equal(name string) *uuid.UUID {
+	s, ok := q.get(name)
+	if !ok {
 		return nil
 	}
-	return fault.Modern(fault.Invalid, "invalid-list-param", "users", "invalid list parameters", map[string]any{allFields: q.failed.errors})
+	if u, err := uuid.Parse(s); err == nil && u.String() == s {
+		return &u
+	}
+	none := uuid.New()
+	return &none
 }

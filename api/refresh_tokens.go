@@ -11,6 +11,16 @@ import (
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
+func (s *server) refreshTokenRoutes() []route {
+	return []route{
+		{method: "GET", path: "/tokens", access: "auth.tokens.read", authorized: s.listTokens},
+		{method: "GET", path: "/users/me/tokens", access: "auth.users.me.tokens.read", authorized: s.listMyTokens},
+		{method: "DELETE", path: "/users/me/tokens/:client_id", access: "auth.users.me.tokens.{client_id}.delete", authorized: s.deleteMyToken},
+		{method: "GET", path: "/users/:user_uuid/tokens", access: "auth.users.{user_uuid}.tokens.read", authorized: s.listUserTokens},
+		{method: "DELETE", path: "/users/:user_uuid/tokens/:client_id", access: "auth.users.{user_uuid}.tokens.{client_id}.delete", authorized: s.deleteUserToken},
+	}
+}
+
 // refreshTokenList reads the query of a list of refresh tokens and writes the page (tokens.md section 8).
 func (s *server) refreshTokenList(c *gin.Context, scope uuid.UUID, tenants []uuid.UUID, user *uuid.UUID) {
 	ctx := c.Request.Context()

@@ -19,27 +19,12 @@ type route struct {
 	authorized func(c *gin.Context, who *caller)
 }
 
-// routes is the table of what exists. A GET route serves HEAD too, unless HEAD has a row of its own.
+// routes is the table of what exists: each resource's file has its part. A GET route serves HEAD too, unless HEAD has a row
+// of its own.
 func (s *server) routes() []route {
-	return []route{
-		{method: "POST", path: "/token", open: s.createToken},
-		{method: "GET", path: "/token/:token", open: s.getToken},
-		{method: "HEAD", path: "/token/:token", open: s.headToken},
-		{method: "DELETE", path: "/token/:token", open: s.deleteToken},
-		{method: "POST", path: "/token/:token/scopes/check", open: s.checkScopes},
-		{method: "GET", path: "/tokens", access: "auth.tokens.read", authorized: s.listTokens},
-		{method: "GET", path: "/users/me/tokens", access: "auth.users.me.tokens.read", authorized: s.listMyTokens},
-		{method: "DELETE", path: "/users/me/tokens/:client_id", access: "auth.users.me.tokens.{client_id}.delete", authorized: s.deleteMyToken},
-		{method: "GET", path: "/users/:user_uuid/tokens", access: "auth.users.{user_uuid}.tokens.read", authorized: s.listUserTokens},
-		{method: "DELETE", path: "/users/:user_uuid/tokens/:client_id", access: "auth.users.{user_uuid}.tokens.{client_id}.delete", authorized: s.deleteUserToken},
-		{method: "GET", path: "/sessions", access: "auth.sessions.read", authorized: s.listSessions},
-		{method: "DELETE", path: "/sessions/:session_uuid", access: "auth.sessions.{session_uuid}.delete", authorized: s.deleteSession},
-		{method: "GET", path: "/users/:user_uuid/sessions", access: "auth.users.{user_uuid}.sessions.read", authorized: s.listUserSessions},
-		{method: "DELETE", path: "/users/:user_uuid/sessions/:session_uuid", access: "auth.users.{user_uuid}.sessions.{session_uuid}.delete", authorized: s.deleteUserSession},
-		{method: "HEAD", path: "/status", open: s.status},
-		{method: "GET", path: "/backends", open: s.listBackends},
-		{method: "GET", path: "/api/api.yml", open: s.description},
-	}
+	return slices.Concat(
+		s.tokenRoutes(), s.refreshTokenRoutes(), s.sessionRoutes(), s.serviceRoutes(),
+	)
 }
 
 // register gives every known path an answer to every method: the route, what OPTIONS says, or 405.

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/xivo-auth/xivo-auth/list"
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
@@ -30,8 +31,8 @@ type Tokens interface {
 	Get(ctx context.Context, secret string) (token.Token, error)
 	Revoke(ctx context.Context, secret string) error
 	RevokeSession(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, session uuid.UUID) error
-	Sessions(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, p token.Page) ([]token.Session, int64, error)
-	RefreshTokens(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, f token.RefreshTokenFilter, p token.Page) (items []token.RefreshToken, total, filtered int64, err error)
+	Sessions(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, p list.Page) ([]token.Session, int64, error)
+	RefreshTokens(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, f token.RefreshTokenFilter, p list.Page) (items []token.RefreshToken, total, filtered int64, err error)
 	DeleteRefreshToken(ctx context.Context, user uuid.UUID, clientID string) error
 }
 

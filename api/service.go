@@ -8,6 +8,14 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
+func (s *server) serviceRoutes() []route {
+	return []route{
+		{method: "HEAD", path: "/status", open: s.status},
+		{method: "GET", path: "/backends", open: s.listBackends},
+		{method: "GET", path: "/api/api.yml", open: s.description},
+	}
+}
+
 // status is 200 whenever the process answers, also while the database is away (section 14); /readyz on the internal
 // port knows more.
 func (s *server) status(c *gin.Context) {

@@ -6,11 +6,20 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
-	"github.com/xivo-auth/xivo-auth/token"
+	"github.com/xivo-auth/xivo-auth/list"
 )
 
+func (s *server) sessionRoutes() []route {
+	return []route{
+		{method: "GET", path: "/sessions", access: "auth.sessions.read", authorized: s.listSessions},
+		{method: "DELETE", path: "/sessions/:session_uuid", access: "auth.sessions.{session_uuid}.delete", authorized: s.deleteSession},
+		{method: "GET", path: "/users/:user_uuid/sessions", access: "auth.users.{user_uuid}.sessions.read", authorized: s.listUserSessions},
+		{method: "DELETE", path: "/users/:user_uuid/sessions/:session_uuid", access: "auth.users.{user_uuid}.sessions.{session_uuid}.delete", authorized: s.deleteUserSession},
+	}
+}
+
 // sessionList writes a page of sessions (tokens.md section 9). Its columns cannot be searched: filtered equals total.
-func (s *server) sessionList(c *gin.Context, tenants []uuid.UUID, user *uuid.UUID, p token.Page) {
+func (s *server) sessionList(c *gin.Context, tenants []uuid.UUID, user *uuid.UUID, p list.Page) {
 	sessions, total, err := s.Tokens.Sessions(c.Request.Context(), tenants, user, p)
 	if err != nil {
 		s.fail(c, err)

@@ -13,6 +13,16 @@ import (
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
+func (s *server) tokenRoutes() []route {
+	return []route{
+		{method: "POST", path: "/token", open: s.createToken},
+		{method: "GET", path: "/token/:token", open: s.getToken},
+		{method: "HEAD", path: "/token/:token", open: s.headToken},
+		{method: "DELETE", path: "/token/:token", open: s.deleteToken},
+		{method: "POST", path: "/token/:token/scopes/check", open: s.checkScopes},
+	}
+}
+
 // tokenFields is the body of POST /token (tokens.md section 3), in its order of declaration.
 var tokenFields = []field{
 	{name: "backend", read: anyString},

@@ -70,8 +70,12 @@ func checkAPI(c *API, p *problems) {
 	if c.BootstrapUserOnStartup && c.BootstrapUserPassword == "" {
 		p.add("bootstrap_user_password", "is required when bootstrap_user_on_startup is true")
 	}
-	if c.AMQP.URI != "" {
-		if u, err := url.Parse(c.AMQP.URI.Reveal()); err != nil || u.Host == "" || u.Scheme != "amqp" && u.Scheme != "amqps" {
+	checkAMQP(c.AMQP, p)
+}
+
+func checkAMQP(a AMQP, p *problems) {
+	if a.URI != "" {
+		if u, err := url.Parse(a.URI.Reveal()); err != nil || u.Host == "" || u.Scheme != "amqp" && u.Scheme != "amqps" {
 			p.add("amqp.uri", "must be a URI of the form amqp://user:password@host:port/, special characters percent-encoded")
 		}
 	}
@@ -79,6 +83,7 @@ func checkAPI(c *API, p *problems) {
 
 func checkWorker(c *Worker, p *problems) {
 	checkShared(&c.Shared, p)
+	checkAMQP(c.AMQP, p)
 	checkListen("internal.listen", c.Internal.Listen, p)
 	if host, port, err := net.SplitHostPort(c.Temporal.Address); err != nil || host == "" || port == "" {
 		p.add("temporal.address", "must be host:port")

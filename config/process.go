@@ -26,6 +26,7 @@ type Worker struct {
 	Relay    Relay          `yaml:"relay" envPrefix:"XIVO_AUTH_RELAY_"`
 	Audit    Audit          `yaml:"audit" envPrefix:"XIVO_AUTH_AUDIT_"`
 	Worker   TemporalWorker `yaml:"worker" envPrefix:"XIVO_AUTH_WORKER_"`
+	AMQP     AMQP           `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
 }
 
 // Tool is the configuration of cmd/xivo-auth, the operator's command line.
@@ -69,7 +70,7 @@ func DefaultAPI() API {
 			PluginChecksums: map[string]string{},
 			BackendPolicies: map[string]string{},
 		},
-		AMQP:      AMQP{ExchangeName: "xivo", ExchangeType: "topic"},
+		AMQP:      defaultAMQP(),
 		Bootstrap: defaultBootstrap(),
 		Content: Content{
 			DefaultPolicies:     map[string]Policy{},
@@ -92,6 +93,7 @@ func DefaultWorker() Worker {
 			MaxConcurrentActivities:      16,
 			MaxConcurrentLocalActivities: 32,
 		},
+		AMQP: defaultAMQP(),
 	}
 	w.GOGC = 100 // it is no hot path, and 20,000 sleeping lifetimes are to cost it little memory
 	return w
@@ -132,6 +134,8 @@ func defaultPasswordHash() PasswordHash {
 		Queue:       64,
 	}
 }
+
+func defaultAMQP() AMQP { return AMQP{ExchangeName: "xivo", ExchangeType: "topic"} }
 
 func defaultBootstrap() Bootstrap {
 	return Bootstrap{

@@ -13,21 +13,21 @@ import (
 	"github.com/google/uuid"
 )
 
-const tokenAnnounceExpiry = `-- name: TokenAnnounceExpiry :execrows
-INSERT INTO event_outbox (name, tenant_uuid, payload)
-SELECT 'auth_session_expire_soon', t.tenant_uuid,
-       jsonb_build_object('uuid', t.session_uuid, 'tenant_uuid', t.tenant_uuid, 'user_uuid', t.user_uuid)
-FROM tokens t
-WHERE t.session_uuid = $1 AND t.kind = 'user' AND t.expires_at > now()
+const tokenAnnounceExpiry = `-- name: TokenAnnounceExpiry :one
+SELECT auth_id, tenant_uuid FROM tokens WHERE session_uuid = $1 AND kind = 'user' AND expires_at > now() FOR KEY SHARE
 `
 
-// The log row of "expires soon", once for a session that is still alive.
-func (q *Queries) TokenAnnounceExpiry(ctx context.Context, db DBTX, sessionUuid uuid.UUID) (int64, error) {
-	result, err := db.Exec(ctx, tokenAnnounceExpiry, sessionUuid)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type TokenAnnounceExpiryRow struct {
+	AuthID     string
+	TenantUUID uuid.UUID
+}
+
+// Of whom "expires soon" is told: a session that still lives, held until the event is in the log.
+func (q *Queries) TokenAnnounceExpiry(ctx context.Context, db DBTX, sessionUuid uuid.UUID) (TokenAnnounceExpiryRow, error) {
+	row := db.QueryRow(ctx, tokenAnnounceExpiry, sessionUuid)
+	var i TokenAnnounceExpiryRow
+	err := row.Scan(&i.AuthID, &i.TenantUUID)
+	return i, err
 }
 
 const tokenCommitDurably = `-- name: TokenCommitDurably :exec

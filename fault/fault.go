@@ -20,6 +20,7 @@ const (
 	Unauthenticated Kind = "unauthenticated" // nobody, or not allowed: 401 in this API, never 403
 	Forbidden       Kind = "forbidden"
 	NotFound        Kind = "not found"
+	NotAllowed      Kind = "not allowed" // the thing exists, and this cannot be done to it
 	Conflict        Kind = "conflict"
 	Exhausted       Kind = "exhausted"   // a limit of the client's is reached
 	Unavailable     Kind = "unavailable" // we cannot tell now; trying later may help
@@ -27,7 +28,7 @@ const (
 
 // Kinds lists them all.
 func Kinds() []Kind {
-	return []Kind{Invalid, Unauthenticated, Forbidden, NotFound, Conflict, Exhausted, Unavailable}
+	return []Kind{Invalid, Unauthenticated, Forbidden, NotFound, NotAllowed, Conflict, Exhausted, Unavailable}
 }
 
 // Error is a failure that a client may know about.

@@ -33,12 +33,18 @@ const (
 // Holder is a live token as a check sees it.
 type Holder struct {
 	AuthID  string
-	session string
+	Session string // its uuid, as text: what access lists are matched with
 	list    *acl.List
 }
 
 // Allows tells whether the token's access list grants an access.
-func (h *Holder) Allows(access string) bool { return h.list.Allows(access, h.AuthID, h.session) }
+func (h *Holder) Allows(access string) bool { return h.list.Allows(access, h.AuthID, h.Session) }
+
+// MayAdd tells whether the holder may grant an access to somebody (organisation.md section 7).
+func (h *Holder) MayAdd(access string) bool { return h.list.MayAdd(access, h.AuthID, h.Session) }
+
+// MayRemove tells whether the holder may take an access away from somebody.
+func (h *Holder) MayRemove(access string) bool { return h.list.MayRemove(access, h.AuthID, h.Session) }
 
 // Checker answers "is this token valid?" from the database's present state. Nothing about a token is cached, only
 // compiled access lists, which are stored under the hash of their content and so cannot be stale.
@@ -94,7 +100,7 @@ func (c *Checker) Find(ctx context.Context, secret string) (*Holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Holder{AuthID: r.authID, session: r.session, list: list}, nil
+	return &Holder{AuthID: r.authID, Session: r.session, list: list}, nil
 }
 
 func (c *Checker) list(ctx context.Context, id key) (*acl.List, error) {
@@ -206,7 +212,7 @@ type Owner struct {
 func (c *Checker) Owner(ctx context.Context, h *Holder) (Owner, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
 	defer cancel()
-	session, err := uuid.Parse(h.session)
+	session, err := uuid.Parse(h.Session)
 	if err != nil {
 		return Owner{}, fmt.Errorf("session of a token: %w", err)
 	}

@@ -9,13 +9,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/events"
 )
 
 // Lifetimes is what the workflows do to tokens: they end them, and the audit mends what went wrong. It lives in the
 // worker process, which needs none of what issuing takes.
 type Lifetimes struct {
-	pool DB
-	q    *db.Queries
+	pool   DB
+	q      *db.Queries
+	events Events
 }
 
 // DB is a pool or a connection: queries and transactions.
@@ -24,8 +26,15 @@ type DB interface {
 	db.Beginner
 }
 
+// Events owes events to the bus inside the caller's transaction.
+type Events interface {
+	Add(ctx context.Context, tx db.DBTX, list ...events.Event) error
+}
+
 // NewLifetimes makes it.
-func NewLifetimes(pool DB) *Lifetimes { return &Lifetimes{pool: pool, q: db.New()} }
+func NewLifetimes(pool DB, log Events) *Lifetimes {
+	return &Lifetimes{pool: pool, q: db.New(), events: log}
+}
 
 // DeleteExpired deletes a session's token if the database's clock says that it is over. Otherwise remaining says what is
 // left of it; neither deleted nor remaining: it had gone before. late is how long after its expiry it was deleted.
@@ -58,7 +67,17 @@ func (l *Lifetimes) RevokeForLifetime(ctx context.Context, session uuid.UUID, _ 
 
 // AnnounceExpiry puts "expires soon" into the log of events, if the session still lives.
 func (l *Lifetimes) AnnounceExpiry(ctx context.Context, session uuid.UUID) error {
-	if _, err := l.q.TokenAnnounceExpiry(ctx, l.pool, session); err != nil {
+	err := db.InTx(ctx, l.pool, func(tx pgx.Tx) error {
+		t, err := l.q.TokenAnnounceExpiry(ctx, tx, session)
+		if noRows(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return l.events.Add(ctx, tx, events.SessionExpireSoon{UUID: session, Tenant: t.TenantUUID, AuthID: t.AuthID})
+	})
+	if err != nil {
 		return fmt.Errorf("announce expiry: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/db/dbtest/factory"
 	"github.com/xivo-auth/xivo-auth/fault"
+	"github.com/xivo-auth/xivo-auth/list"
 	"github.com/xivo-auth/xivo-auth/seal"
 	"github.com/xivo-auth/xivo-auth/token"
 )
@@ -118,7 +119,7 @@ func TestSimultaneousOfflineLoginsAgree(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		items, total, _, err := b.tokens.RefreshTokens(t.Context(), b.tenants(t), &id, token.RefreshTokenFilter{}, token.Page{OrderBy: "created_at"})
+		items, total, _, err := b.tokens.RefreshTokens(t.Context(), b.tenants(t), &id, token.RefreshTokenFilter{}, list.Page{OrderBy: "created_at"})
 		require.NoError(t, err)
 		require.Len(t, items, 1)
 		require.EqualValues(t, 1, total)

@@ -24,6 +24,7 @@ import (
 	"github.com/xivo-auth/xivo-auth/db/dbtest/factory"
 	"github.com/xivo-auth/xivo-auth/fault"
 	"github.com/xivo-auth/xivo-auth/identity"
+	"github.com/xivo-auth/xivo-auth/outbox"
 	"github.com/xivo-auth/xivo-auth/password"
 	"github.com/xivo-auth/xivo-auth/seal"
 	"github.com/xivo-auth/xivo-auth/token"
@@ -75,7 +76,7 @@ func setup(t *testing.T, o bundleOpts) *bundle {
 		DefaultLifetime: 2 * time.Hour, MaxSessions: o.maxSessions})
 	b.users = identity.NewUsers(b.pool, hasher, b.tokens, func() { b.wakes.Add(1) })
 	b.checker = token.NewChecker(b.pool)
-	b.ends = token.NewLifetimes(b.pool)
+	b.ends = token.NewLifetimes(b.pool, outbox.NewEvents(true))
 	return b
 }
 

@@ -3,22 +3,13 @@ package token
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/list"
 )
-
-// Page is which part of a list is wanted, in which order.
-type Page struct {
-	// Limit is nil for everything.
-	Limit      *int64
-	Offset     int64
-	OrderBy    string
-	Descending bool
-}
 
 // Session is the public face of a token.
 type Session struct {
@@ -28,7 +19,7 @@ type Session struct {
 }
 
 // Sessions lists live sessions of tenants, of one user if given, and counts them all.
-func (s *Service) Sessions(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, p Page) (items []Session, total int64, err error) {
+func (s *Service) Sessions(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, p list.Page) (items []Session, total int64, err error) {
 	var rows []db.SessionListRow
 	err = db.Retry(ctx, func() (err error) {
 		if total, err = s.q.SessionCount(ctx, s.d.Pool, db.SessionCountParams{Tenants: tenants, UserUUID: user}); err != nil {
@@ -65,10 +56,10 @@ type RefreshToken struct {
 }
 
 // RefreshTokens lists the refresh tokens of the users of tenants, of one user if given.
-func (s *Service) RefreshTokens(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, f RefreshTokenFilter, p Page) (items []RefreshToken, total, filtered int64, err error) {
+func (s *Service) RefreshTokens(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, f RefreshTokenFilter, p list.Page) (items []RefreshToken, total, filtered int64, err error) {
 	var pattern *string
 	if f.Search != nil {
-		text := likePattern(*f.Search)
+		text := list.Pattern(*f.Search)
 		pattern = &text
 	}
 	var n db.RefreshTokenCountRow
@@ -91,19 +82,4 @@ func (s *Service) RefreshTokens(ctx context.Context, tenants []uuid.UUID, user *
 		items[i] = RefreshToken{ClientID: r.ClientID, CreatedAt: r.CreatedAt, Mobile: r.Mobile, User: r.UserUUID, Tenant: r.TenantUUID, Metadata: r.Metadata}
 	}
 	return items, n.Total, n.Filtered, nil
-}
-
-// likePattern makes a search text a pattern: its words in this order, anything between and around them; the wildcards of
-// SQL are plain characters (conventions.md section 9).
-func likePattern(search string) string {
-	escape := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-	var b strings.Builder
-	b.WriteByte('%')
-	for w := range strings.SplitSeq(search, " ") {
-		if w != "" {
-			b.WriteString(escape.Replace(w))
-			b.WriteByte('%')
-		}
-	}
-	return b.String()
 }

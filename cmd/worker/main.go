@@ -69,7 +69,7 @@ func run(ctx context.Context, args, environ []string) error {
 
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), outbox.NewBacklogCollector(pool, log))
-	engine := engine{cfg: cfg, client: temporal, installation: installation, tokens: token.NewLifetimes(pool), log: log, metrics: reg}
+	engine := engine{cfg: cfg, client: temporal, installation: installation, tokens: token.NewLifetimes(pool, outbox.NewEvents(cfg.AMQP.BusEnabled())), log: log, metrics: reg}
 	relay := outbox.NewRelay(outbox.Options{Pool: pool, ListenURI: cfg.DSN(), Log: log, Metrics: outbox.NewMetrics(reg),
 		Sink:  sink{workflows.NewClient(temporal, workflows.TaskQueue(installation), log)},
 		Batch: cfg.Relay.Batch, Concurrency: cfg.Relay.Concurrency, Poll: cfg.Relay.PollInterval, Lease: cfg.Relay.Lease})

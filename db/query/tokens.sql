@@ -1,10 +1,6 @@
--- name: TokenAnnounceExpiry :execrows
--- The log row of "expires soon", once for a session that is still alive.
-INSERT INTO event_outbox (name, tenant_uuid, payload)
-SELECT 'auth_session_expire_soon', t.tenant_uuid,
-       jsonb_build_object('uuid', t.session_uuid, 'tenant_uuid', t.tenant_uuid, 'user_uuid', t.user_uuid)
-FROM tokens t
-WHERE t.session_uuid = @session_uuid AND t.kind = 'user' AND t.expires_at > now();
+-- name: TokenAnnounceExpiry :one
+-- Of whom "expires soon" is told: a session that still lives, held until the event is in the log.
+SELECT auth_id, tenant_uuid FROM tokens WHERE session_uuid = @session_uuid AND kind = 'user' AND expires_at > now() FOR KEY SHARE;
 
 -- name: TokenCommitDurably :exec
 -- A revocation waits for the disk even where the database's default is not to.
