@@ -8,6 +8,7 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -40,4 +41,111 @@ func (q *Queries) TrailAdd(ctx context.Context, db DBTX, arg TrailAddParams) err
 		arg.Details,
 	)
 	return err
+}
+
+const trailAddRefusedLogin = `-- name: TrailAddRefusedLogin :exec
+INSERT INTO trail (action, subject_uuid, tenant_uuid, actor, remote_addr, request_id, details)
+SELECT 'login refused', u.uuid, u.tenant_uuid, '', $1, $2, $3
+FROM (SELECT) AS one LEFT JOIN (logins l JOIN users u ON u.uuid = l.user_uuid) ON l.key = $4
+`
+
+type TrailAddRefusedLoginParams struct {
+	RemoteAddr string
+	RequestID  string
+	Details    json.RawMessage
+	Key        []byte
+}
+
+// The owner of the login, enabled or not, is looked up by its key; a login of nobody leaves no name: it may be a password
+// that went into the wrong field.
+func (q *Queries) TrailAddRefusedLogin(ctx context.Context, db DBTX, arg TrailAddRefusedLoginParams) error {
+	_, err := db.Exec(ctx, trailAddRefusedLogin,
+		arg.RemoteAddr,
+		arg.RequestID,
+		arg.Details,
+		arg.Key,
+	)
+	return err
+}
+
+const trailList = `-- name: TrailList :many
+SELECT t.id, t.happened_at, t.action, t.subject_uuid, t.tenant_uuid, t.actor, t.actor_session, t.remote_addr, t.request_id, t.details
+FROM trail t
+WHERE ($1::timestamptz IS NULL OR t.happened_at >= $1::timestamptz)
+  AND ($2::timestamptz IS NULL OR t.happened_at < $2::timestamptz)
+  AND ($3::uuid IS NULL OR t.subject_uuid = $3::uuid OR t.actor = $3::text)
+  AND ($4::uuid IS NULL OR t.tenant_uuid = $4::uuid)
+  AND ($5::text IS NULL OR $5::text IN (t.action, split_part(t.action, ' ', 1), split_part(t.action, ' ', 2)))
+ORDER BY t.happened_at DESC, t.id DESC
+LIMIT $6
+`
+
+type TrailListParams struct {
+	Since      *time.Time
+	Until      *time.Time
+	UserUUID   *uuid.UUID
+	TenantUUID *uuid.UUID
+	Action     *string
+	MaxRows    int32
+}
+
+// The newest entries first. What is null does not narrow. A user is whoever did it or whom it was done to; an action
+// matches as a whole or by its resource or its verb.
+func (q *Queries) TrailList(ctx context.Context, db DBTX, arg TrailListParams) ([]Trail, error) {
+	rows, err := db.Query(ctx, trailList,
+		arg.Since,
+		arg.Until,
+		arg.UserUUID,
+		arg.TenantUUID,
+		arg.Action,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Trail{}
+	for rows.Next() {
+		var i Trail
+		if err := rows.Scan(
+			&i.ID,
+			&i.HappenedAt,
+			&i.Action,
+			&i.SubjectUUID,
+			&i.TenantUUID,
+			&i.Actor,
+			&i.ActorSession,
+			&i.RemoteAddr,
+			&i.RequestID,
+			&i.Details,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const trailSweep = `-- name: TrailSweep :execrows
+DELETE FROM trail WHERE id IN (
+    SELECT t.id FROM trail t WHERE t.happened_at < now() - make_interval(days => $1::integer)
+    ORDER BY t.happened_at
+    LIMIT $2
+)
+`
+
+type TrailSweepParams struct {
+	Days    int32
+	MaxRows int32
+}
+
+func (q *Queries) TrailSweep(ctx context.Context, db DBTX, arg TrailSweepParams) (int64, error) {
+	result, err := db.Exec(ctx, trailSweep, arg.Days, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

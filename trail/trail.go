@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -48,18 +49,35 @@ type Entry struct {
 
 // Add writes an entry in the caller's transaction.
 func Add(ctx context.Context, tx db.DBTX, e Entry) error {
-	details := []byte("{}")
-	if len(e.Details) > 0 {
-		var err error
-		if details, err = json.Marshal(e.Details); err != nil {
-			return fmt.Errorf("encode details of the trail: %w", err)
-		}
+	details, err := encoded(e.Details)
+	if err != nil {
+		return err
 	}
 	o := From(ctx)
-	err := db.New().TrailAdd(ctx, tx, db.TrailAddParams{Action: e.Action, SubjectUUID: e.Subject, TenantUUID: e.Tenant, Actor: o.AuthID,
-		ActorSession: o.Session, RemoteAddr: o.RemoteAddr, RequestID: o.RequestID, Details: details})
+	err = db.New().TrailAdd(ctx, tx, db.TrailAddParams{Action: e.Action, SubjectUUID: e.Subject, TenantUUID: e.Tenant, Actor: o.AuthID,
+		ActorSession: o.Session, RemoteAddr: storable(o.RemoteAddr), RequestID: o.RequestID, Details: details})
 	if err != nil {
 		return fmt.Errorf("write the trail: %w", err)
 	}
 	return nil
+}
+
+func encoded(details map[string]any) (json.RawMessage, error) {
+	if len(details) == 0 {
+		return json.RawMessage("{}"), nil
+	}
+	text, err := json.Marshal(details)
+	if err != nil {
+		return nil, fmt.Errorf("encode details of the trail: %w", err)
+	}
+	return text, nil
+}
+
+// storable makes what a client's header says fit for the database: valid UTF-8 without U+0000, of bounded length.
+func storable(text string) string {
+	const most = 1024
+	if len(text) > most {
+		text = text[:most]
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "")
 }
