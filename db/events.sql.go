@@ -8,6 +8,9 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 const eventAdd = `-- name: EventAdd :exec
@@ -21,4 +24,104 @@ ORDER BY e.n
 func (q *Queries) EventAdd(ctx context.Context, db DBTX, list json.RawMessage) error {
 	_, err := db.Exec(ctx, eventAdd, list)
 	return err
+}
+
+const eventBacklog = `-- name: EventBacklog :one
+SELECT (SELECT count(*) FROM (SELECT FROM event_outbox LIMIT 1000000) AS counted)::bigint AS depth,
+       coalesce((SELECT extract(epoch FROM clock_timestamp() - o.happened_at) FROM event_outbox o ORDER BY o.id LIMIT 1), 0)::double precision AS oldest_seconds
+`
+
+type EventBacklogRow struct {
+	Depth         int64
+	OldestSeconds float64
+}
+
+// What the bus is still owed, for metrics and readiness. A backlog is counted up to a million.
+func (q *Queries) EventBacklog(ctx context.Context, db DBTX) (EventBacklogRow, error) {
+	row := db.QueryRow(ctx, eventBacklog)
+	var i EventBacklogRow
+	err := row.Scan(&i.Depth, &i.OldestSeconds)
+	return i, err
+}
+
+const eventDelete = `-- name: EventDelete :exec
+DELETE FROM event_outbox WHERE id = ANY ($1::bigint[])
+`
+
+func (q *Queries) EventDelete(ctx context.Context, db DBTX, ids []int64) error {
+	_, err := db.Exec(ctx, eventDelete, ids)
+	return err
+}
+
+const eventPage = `-- name: EventPage :many
+SELECT id, event_uuid, name, routing_key, tenant_uuid, audience, session_uuid, data, happened_at,
+       extract(epoch FROM clock_timestamp() - happened_at)::double precision AS age_seconds
+FROM event_outbox
+WHERE id <> ALL ($1::bigint[])
+ORDER BY id
+LIMIT $2
+`
+
+type EventPageParams struct {
+	UnderWay []int64
+	MaxRows  int32
+}
+
+type EventPageRow struct {
+	ID          int64
+	EventUUID   uuid.UUID
+	Name        string
+	RoutingKey  string
+	TenantUUID  uuid.UUID
+	Audience    string
+	SessionUUID *uuid.UUID
+	Data        json.RawMessage
+	HappenedAt  time.Time
+	AgeSeconds  float64
+}
+
+// The first events of the log but those under way. Identities are given before commits: one that was committed later than
+// its successors is found all the same, and those of one session or user come in the order of their commits, since the
+// transactions that write them wait for each other.
+func (q *Queries) EventPage(ctx context.Context, db DBTX, arg EventPageParams) ([]EventPageRow, error) {
+	rows, err := db.Query(ctx, eventPage, arg.UnderWay, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EventPageRow{}
+	for rows.Next() {
+		var i EventPageRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.EventUUID,
+			&i.Name,
+			&i.RoutingKey,
+			&i.TenantUUID,
+			&i.Audience,
+			&i.SessionUUID,
+			&i.Data,
+			&i.HappenedAt,
+			&i.AgeSeconds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventTurn = `-- name: EventTurn :one
+SELECT pg_try_advisory_lock($1::bigint)::boolean AS taken
+`
+
+// Tells whether this connection is now the one that publishes. The lock ends with the connection.
+func (q *Queries) EventTurn(ctx context.Context, db DBTX, turn int64) (bool, error) {
+	row := db.QueryRow(ctx, eventTurn, turn)
+	var taken bool
+	err := row.Scan(&taken)
+	return taken, err
 }

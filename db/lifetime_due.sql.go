@@ -130,7 +130,7 @@ WITH due AS (
 )
 SELECT l.session_uuid, l.wanted, l.reason, l.version, l.failures, l.created_at,
        t.kind, t.auth_id, t.tenant_uuid, t.backend, t.remote_addr, t.user_agent,
-       t.issued_at, t.expires_at
+       t.issued_at, t.expires_at, t.notice_at
 FROM leased l LEFT JOIN tokens t ON t.session_uuid = l.session_uuid
 `
 
@@ -154,6 +154,7 @@ type LifetimeDueLeaseRow struct {
 	UserAgent   *string
 	IssuedAt    *time.Time
 	ExpiresAt   *time.Time
+	NoticeAt    *time.Time
 }
 
 // Takes the oldest rows that are due for this worker. What it needs to know to start a lifetime comes along.
@@ -181,6 +182,7 @@ func (q *Queries) LifetimeDueLease(ctx context.Context, db DBTX, arg LifetimeDue
 			&i.UserAgent,
 			&i.IssuedAt,
 			&i.ExpiresAt,
+			&i.NoticeAt,
 		); err != nil {
 			return nil, err
 		}

@@ -3,3 +3,57 @@
 //   sqlc v1.31.1
 
 package db
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+type Group struct {
+	UUID          uuid.UUID
+	TenantUUID    uuid.UUID
+	Name          string
+	Slug          string
+	SystemManaged bool
+}
+
+type LDAPConfig struct {
+	TenantUUID         uuid.UUID
+	Host               string
+	Port               int32
+	ProtocolVersion    int32
+	ProtocolSecurity   *string
+	BindDN             *string
+	UserBaseDN         string
+	UserLoginAttribute string
+	UserEmailAttribute string
+	SearchFilters      *string
+	SealedBindPassword []byte
+	KeyID              *string
+}
+
+type Policy struct {
+	UUID          uuid.UUID
+	TenantUUID    uuid.UUID
+	Name          string
+	Slug          string
+	Description   *string
+	Acl           []string
+	ConfigManaged bool
+	Shared        bool
+}
+
+type Trail struct {
+	ID           int64
+	HappenedAt   time.Time
+	Action       string
+	SubjectUUID  *uuid.UUID
+	TenantUUID   *uuid.UUID
+	Actor        string
+	ActorSession *uuid.UUID
+	RemoteAddr   string
+	RequestID    string
+	Details      json.RawMessage
+}

@@ -11,6 +11,54 @@ import (
 	"github.com/google/uuid"
 )
 
+const policyAddAccess = `-- name: PolicyAddAccess :exec
+UPDATE policies SET acl = array_append(acl, $1::text) WHERE uuid = $2
+`
+
+type PolicyAddAccessParams struct {
+	Access string
+	UUID   uuid.UUID
+}
+
+func (q *Queries) PolicyAddAccess(ctx context.Context, db DBTX, arg PolicyAddAccessParams) error {
+	_, err := db.Exec(ctx, policyAddAccess, arg.Access, arg.UUID)
+	return err
+}
+
+const policyAttachGroup = `-- name: PolicyAttachGroup :execrows
+INSERT INTO group_policies (group_uuid, policy_uuid) VALUES ($1, $2) ON CONFLICT DO NOTHING
+`
+
+type PolicyAttachGroupParams struct {
+	GroupUUID  uuid.UUID
+	PolicyUUID uuid.UUID
+}
+
+func (q *Queries) PolicyAttachGroup(ctx context.Context, db DBTX, arg PolicyAttachGroupParams) (int64, error) {
+	result, err := db.Exec(ctx, policyAttachGroup, arg.GroupUUID, arg.PolicyUUID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const policyAttachUser = `-- name: PolicyAttachUser :execrows
+INSERT INTO user_policies (user_uuid, policy_uuid) VALUES ($1, $2) ON CONFLICT DO NOTHING
+`
+
+type PolicyAttachUserParams struct {
+	UserUUID   uuid.UUID
+	PolicyUUID uuid.UUID
+}
+
+func (q *Queries) PolicyAttachUser(ctx context.Context, db DBTX, arg PolicyAttachUserParams) (int64, error) {
+	result, err := db.Exec(ctx, policyAttachUser, arg.UserUUID, arg.PolicyUUID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const policyBySlug = `-- name: PolicyBySlug :one
 SELECT uuid FROM policies WHERE tenant_uuid = $1 AND slug = $2
 `
@@ -25,4 +73,744 @@ func (q *Queries) PolicyBySlug(ctx context.Context, db DBTX, arg PolicyBySlugPar
 	var uuid uuid.UUID
 	err := row.Scan(&uuid)
 	return uuid, err
+}
+
+const policyCountGroup = `-- name: PolicyCountGroup :one
+SELECT EXISTS (SELECT 1 FROM groups g WHERE g.uuid = $1 AND $2::uuid IN (SELECT tenant_ancestors(g.tenant_uuid))) AS found,
+       count(*) AS total, count(*) FILTER (
+           WHERE ($3::text IS NULL OR p.name ILIKE $3::text OR p.description ILIKE $3::text)
+             AND ($4::uuid IS NULL OR p.uuid = $4::uuid)
+             AND ($5::text IS NULL OR p.name = $5::text)
+             AND ($6::uuid IS NULL OR p.tenant_uuid = $6::uuid)
+             AND ($7::uuid IS NULL
+                  OR p.uuid IN (SELECT up.policy_uuid FROM user_policies up WHERE up.user_uuid = $7::uuid))) AS filtered
+FROM group_policies gp JOIN policies p ON p.uuid = gp.policy_uuid
+WHERE gp.group_uuid = $1
+  AND ($2::uuid IN (SELECT tenant_ancestors(p.tenant_uuid)) OR p.config_managed
+       OR (p.shared AND p.tenant_uuid IN (SELECT tenant_ancestors($2::uuid))))
+`
+
+type PolicyCountGroupParams struct {
+	GroupUUID  uuid.UUID
+	Scope      uuid.UUID
+	Pattern    *string
+	UUID       *uuid.UUID
+	Name       *string
+	TenantUUID *uuid.UUID
+	UserUUID   *uuid.UUID
+}
+
+type PolicyCountGroupRow struct {
+	Found    bool
+	Total    int64
+	Filtered int64
+}
+
+// Whether a group is in a tenant or below it; how many policies it has that are visible from there, and how many of them pass
+// the filters.
+func (q *Queries) PolicyCountGroup(ctx context.Context, db DBTX, arg PolicyCountGroupParams) (PolicyCountGroupRow, error) {
+	row := db.QueryRow(ctx, policyCountGroup,
+		arg.GroupUUID,
+		arg.Scope,
+		arg.Pattern,
+		arg.UUID,
+		arg.Name,
+		arg.TenantUUID,
+		arg.UserUUID,
+	)
+	var i PolicyCountGroupRow
+	err := row.Scan(&i.Found, &i.Total, &i.Filtered)
+	return i, err
+}
+
+const policyCountUser = `-- name: PolicyCountUser :one
+SELECT count(*) AS total, count(*) FILTER (
+           WHERE ($1::text IS NULL OR p.name ILIKE $1::text OR p.description ILIKE $1::text)
+             AND ($2::uuid IS NULL OR p.uuid = $2::uuid)
+             AND ($3::text IS NULL OR p.name = $3::text)
+             AND ($4::uuid IS NULL OR p.tenant_uuid = $4::uuid)
+             AND ($5::uuid IS NULL
+                  OR p.uuid IN (SELECT gp.policy_uuid FROM group_policies gp WHERE gp.group_uuid = $5::uuid))) AS filtered
+FROM users u JOIN user_policies up ON up.user_uuid = u.uuid JOIN policies p ON p.uuid = up.policy_uuid
+WHERE u.uuid = $6 AND $7::uuid IN (SELECT tenant_ancestors(u.tenant_uuid))
+`
+
+type PolicyCountUserParams struct {
+	Pattern    *string
+	UUID       *uuid.UUID
+	Name       *string
+	TenantUUID *uuid.UUID
+	GroupUUID  *uuid.UUID
+	UserUUID   uuid.UUID
+	Scope      uuid.UUID
+}
+
+type PolicyCountUserRow struct {
+	Total    int64
+	Filtered int64
+}
+
+// How many policies a user of a tenant or below it has, not counting those of groups, and how many of them pass the filters.
+func (q *Queries) PolicyCountUser(ctx context.Context, db DBTX, arg PolicyCountUserParams) (PolicyCountUserRow, error) {
+	row := db.QueryRow(ctx, policyCountUser,
+		arg.Pattern,
+		arg.UUID,
+		arg.Name,
+		arg.TenantUUID,
+		arg.GroupUUID,
+		arg.UserUUID,
+		arg.Scope,
+	)
+	var i PolicyCountUserRow
+	err := row.Scan(&i.Total, &i.Filtered)
+	return i, err
+}
+
+const policyDelete = `-- name: PolicyDelete :exec
+DELETE FROM policies WHERE uuid = $1
+`
+
+func (q *Queries) PolicyDelete(ctx context.Context, db DBTX, argUuid uuid.UUID) error {
+	_, err := db.Exec(ctx, policyDelete, argUuid)
+	return err
+}
+
+const policyDetachGroup = `-- name: PolicyDetachGroup :execrows
+DELETE FROM group_policies WHERE group_uuid = $1 AND policy_uuid = $2
+`
+
+type PolicyDetachGroupParams struct {
+	GroupUUID  uuid.UUID
+	PolicyUUID uuid.UUID
+}
+
+func (q *Queries) PolicyDetachGroup(ctx context.Context, db DBTX, arg PolicyDetachGroupParams) (int64, error) {
+	result, err := db.Exec(ctx, policyDetachGroup, arg.GroupUUID, arg.PolicyUUID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const policyDetachUser = `-- name: PolicyDetachUser :execrows
+DELETE FROM user_policies WHERE user_uuid = $1 AND policy_uuid = $2
+`
+
+type PolicyDetachUserParams struct {
+	UserUUID   uuid.UUID
+	PolicyUUID uuid.UUID
+}
+
+func (q *Queries) PolicyDetachUser(ctx context.Context, db DBTX, arg PolicyDetachUserParams) (int64, error) {
+	result, err := db.Exec(ctx, policyDetachUser, arg.UserUUID, arg.PolicyUUID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const policyFindSlug = `-- name: PolicyFindSlug :one
+SELECT p.uuid FROM policies p
+WHERE p.slug = $1 AND lower(p.slug) = lower($1)
+  AND (p.tenant_uuid = $2::uuid OR p.config_managed OR (p.shared AND p.tenant_uuid IN (SELECT tenant_ancestors($2::uuid))))
+ORDER BY p.tenant_uuid = $2::uuid DESC, p.shared AND NOT p.config_managed DESC,
+         (SELECT count(*) FROM tenant_ancestors(p.tenant_uuid)) DESC, p.uuid
+LIMIT 1
+`
+
+type PolicyFindSlugParams struct {
+	Slug  string
+	Scope uuid.UUID
+}
+
+// The policy that a slug means in a tenant: its own, else one that the nearest ancestor shares, else one of the configuration.
+func (q *Queries) PolicyFindSlug(ctx context.Context, db DBTX, arg PolicyFindSlugParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, policyFindSlug, arg.Slug, arg.Scope)
+	var uuid uuid.UUID
+	err := row.Scan(&uuid)
+	return uuid, err
+}
+
+const policyGet = `-- name: PolicyGet :one
+SELECT p.uuid, p.tenant_uuid, p.name, p.slug, p.description, p.acl, p.config_managed, p.shared,
+       (p.tenant_uuid = $1::uuid OR ($2::boolean AND $1::uuid IN (SELECT tenant_ancestors(p.tenant_uuid))))::boolean AS within
+FROM policies p
+WHERE p.uuid = $3
+  AND (p.tenant_uuid = $1::uuid OR ($2::boolean AND $1::uuid IN (SELECT tenant_ancestors(p.tenant_uuid)))
+       OR p.config_managed OR (p.shared AND p.tenant_uuid IN (SELECT tenant_ancestors($1::uuid))))
+`
+
+type PolicyGetParams struct {
+	Scope   uuid.UUID
+	Recurse bool
+	UUID    uuid.UUID
+}
+
+type PolicyGetRow struct {
+	UUID          uuid.UUID
+	TenantUUID    uuid.UUID
+	Name          string
+	Slug          string
+	Description   *string
+	Acl           []string
+	ConfigManaged bool
+	Shared        bool
+	Within        bool
+}
+
+// A policy that is visible from a tenant, with recurse also from those below it. within: its owner is one of them.
+func (q *Queries) PolicyGet(ctx context.Context, db DBTX, arg PolicyGetParams) (PolicyGetRow, error) {
+	row := db.QueryRow(ctx, policyGet, arg.Scope, arg.Recurse, arg.UUID)
+	var i PolicyGetRow
+	err := row.Scan(
+		&i.UUID,
+		&i.TenantUUID,
+		&i.Name,
+		&i.Slug,
+		&i.Description,
+		&i.Acl,
+		&i.ConfigManaged,
+		&i.Shared,
+		&i.Within,
+	)
+	return i, err
+}
+
+const policyHold = `-- name: PolicyHold :one
+SELECT p.tenant_uuid, p.name, p.acl FROM policies p
+WHERE p.uuid = $1
+  AND (p.tenant_uuid = $2::uuid OR ($3::boolean AND $2::uuid IN (SELECT tenant_ancestors(p.tenant_uuid)))
+       OR p.config_managed
+       OR ((p.shared OR $4::boolean) AND p.tenant_uuid IN (SELECT tenant_ancestors($2::uuid))))
+FOR SHARE OF p
+`
+
+type PolicyHoldParams struct {
+	UUID      uuid.UUID
+	Scope     uuid.UUID
+	Recurse   bool
+	Inherited bool
+}
+
+type PolicyHoldRow struct {
+	TenantUUID uuid.UUID
+	Name       string
+	Acl        []string
+}
+
+// What a visible policy grants, unchanged until the end of the transaction. With inherited, a policy of any tenant above
+// counts too.
+func (q *Queries) PolicyHold(ctx context.Context, db DBTX, arg PolicyHoldParams) (PolicyHoldRow, error) {
+	row := db.QueryRow(ctx, policyHold,
+		arg.UUID,
+		arg.Scope,
+		arg.Recurse,
+		arg.Inherited,
+	)
+	var i PolicyHoldRow
+	err := row.Scan(&i.TenantUUID, &i.Name, &i.Acl)
+	return i, err
+}
+
+const policyHolderGroup = `-- name: PolicyHolderGroup :one
+SELECT g.tenant_uuid FROM groups g
+WHERE g.uuid = $1 AND $2::uuid IN (SELECT tenant_ancestors(g.tenant_uuid))
+FOR KEY SHARE OF g
+`
+
+type PolicyHolderGroupParams struct {
+	UUID  uuid.UUID
+	Scope uuid.UUID
+}
+
+// A group of a tenant or below it, which stays until the end of the transaction.
+func (q *Queries) PolicyHolderGroup(ctx context.Context, db DBTX, arg PolicyHolderGroupParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, policyHolderGroup, arg.UUID, arg.Scope)
+	var tenant_uuid uuid.UUID
+	err := row.Scan(&tenant_uuid)
+	return tenant_uuid, err
+}
+
+const policyHolderUser = `-- name: PolicyHolderUser :one
+SELECT u.tenant_uuid FROM users u
+WHERE u.uuid = $1 AND $2::uuid IN (SELECT tenant_ancestors(u.tenant_uuid))
+FOR KEY SHARE OF u
+`
+
+type PolicyHolderUserParams struct {
+	UUID  uuid.UUID
+	Scope uuid.UUID
+}
+
+// A user of a tenant or below it, who stays until the end of the transaction.
+func (q *Queries) PolicyHolderUser(ctx context.Context, db DBTX, arg PolicyHolderUserParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, policyHolderUser, arg.UUID, arg.Scope)
+	var tenant_uuid uuid.UUID
+	err := row.Scan(&tenant_uuid)
+	return tenant_uuid, err
+}
+
+const policyInsert = `-- name: PolicyInsert :many
+INSERT INTO policies (tenant_uuid, name, slug, description, acl, shared)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+RETURNING uuid
+`
+
+type PolicyInsertParams struct {
+	TenantUUID  uuid.UUID
+	Name        string
+	Slug        string
+	Description *string
+	Acl         []string
+	Shared      bool
+}
+
+// No row when the tenant has the name or the slug.
+func (q *Queries) PolicyInsert(ctx context.Context, db DBTX, arg PolicyInsertParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, policyInsert,
+		arg.TenantUUID,
+		arg.Name,
+		arg.Slug,
+		arg.Description,
+		arg.Acl,
+		arg.Shared,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var uuid uuid.UUID
+		if err := rows.Scan(&uuid); err != nil {
+			return nil, err
+		}
+		items = append(items, uuid)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const policyLock = `-- name: PolicyLock :one
+SELECT p.uuid, p.tenant_uuid, p.name, p.slug, p.description, p.acl, p.config_managed, p.shared,
+       (p.tenant_uuid = $1::uuid OR ($2::boolean AND $1::uuid IN (SELECT tenant_ancestors(p.tenant_uuid))))::boolean AS within
+FROM policies p
+WHERE p.uuid = $3
+  AND (p.tenant_uuid = $1::uuid OR ($2::boolean AND $1::uuid IN (SELECT tenant_ancestors(p.tenant_uuid)))
+       OR p.config_managed OR (p.shared AND p.tenant_uuid IN (SELECT tenant_ancestors($1::uuid))))
+FOR NO KEY UPDATE OF p
+`
+
+type PolicyLockParams struct {
+	Scope   uuid.UUID
+	Recurse bool
+	UUID    uuid.UUID
+}
+
+type PolicyLockRow struct {
+	UUID          uuid.UUID
+	TenantUUID    uuid.UUID
+	Name          string
+	Slug          string
+	Description   *string
+	Acl           []string
+	ConfigManaged bool
+	Shared        bool
+	Within        bool
+}
+
+// PolicyGet, held for a change until the end of the transaction.
+func (q *Queries) PolicyLock(ctx context.Context, db DBTX, arg PolicyLockParams) (PolicyLockRow, error) {
+	row := db.QueryRow(ctx, policyLock, arg.Scope, arg.Recurse, arg.UUID)
+	var i PolicyLockRow
+	err := row.Scan(
+		&i.UUID,
+		&i.TenantUUID,
+		&i.Name,
+		&i.Slug,
+		&i.Description,
+		&i.Acl,
+		&i.ConfigManaged,
+		&i.Shared,
+		&i.Within,
+	)
+	return i, err
+}
+
+const policyNameTaken = `-- name: PolicyNameTaken :one
+SELECT EXISTS (
+    SELECT 1 FROM policies p
+    WHERE p.name = $1
+      AND (p.tenant_uuid = t.uuid OR (p.shared AND p.tenant_uuid IN (SELECT tenant_ancestors($2::uuid)))
+           OR ($3::boolean AND $2::uuid IN (SELECT tenant_ancestors(p.tenant_uuid))))
+) AS taken
+FROM tenants t WHERE t.uuid = $2::uuid
+`
+
+type PolicyNameTakenParams struct {
+	Name   string
+	Scope  uuid.UUID
+	Shared bool
+}
+
+// Whether a new policy of a tenant would collide by its name. taken: with one of the tenant's own, with one that the tenant
+// or an ancestor shares or, if it is to be shared itself, with any of the tenants below. No row: no such tenant.
+func (q *Queries) PolicyNameTaken(ctx context.Context, db DBTX, arg PolicyNameTakenParams) (bool, error) {
+	row := db.QueryRow(ctx, policyNameTaken, arg.Name, arg.Scope, arg.Shared)
+	var taken bool
+	err := row.Scan(&taken)
+	return taken, err
+}
+
+const policyPage = `-- name: PolicyPage :many
+WITH below AS MATERIALIZED (SELECT tenant_subtree($2::uuid) AS tenant_uuid), page AS (
+    SELECT p.uuid, p.tenant_uuid, p.name, p.slug, p.description, p.acl, p.config_managed, p.shared FROM policies p
+    WHERE (CASE WHEN $1::boolean THEN p.tenant_uuid IN (SELECT b.tenant_uuid FROM below b) ELSE p.tenant_uuid = $2::uuid END
+           OR p.config_managed OR (p.shared AND p.tenant_uuid IN (SELECT tenant_ancestors($2::uuid))))
+      AND ($5::text IS NULL OR p.uuid = ANY (ARRAY(
+            SELECT n.uuid FROM policies n WHERE n.name ILIKE $5::text
+            UNION SELECT d.uuid FROM policies d WHERE d.description ILIKE $5::text)))
+      AND ($6::uuid IS NULL OR p.uuid = $6::uuid)
+      AND ($7::text IS NULL OR p.name = $7::text)
+      AND ($8::text IS NULL OR p.slug = $8::text)
+      AND ($9::uuid IS NULL OR p.tenant_uuid = $9::uuid)
+      AND ($10::uuid IS NULL
+           OR p.uuid = ANY (ARRAY(SELECT up.policy_uuid FROM user_policies up WHERE up.user_uuid = $10::uuid)))
+      AND ($11::uuid IS NULL
+           OR p.uuid = ANY (ARRAY(SELECT gp.policy_uuid FROM group_policies gp WHERE gp.group_uuid = $11::uuid)))
+      AND ($12::boolean IS NULL
+           OR $12::boolean = (p.config_managed OR NOT
+                CASE WHEN $1::boolean THEN p.tenant_uuid IN (SELECT b.tenant_uuid FROM below b) ELSE p.tenant_uuid = $2::uuid END))
+    ORDER BY CASE WHEN NOT $3::boolean THEN CASE $4::text WHEN 'slug' THEN p.slug WHEN 'description' THEN p.description WHEN 'uuid' THEN NULL ELSE p.name END END,
+             CASE WHEN $3::boolean THEN CASE $4::text WHEN 'slug' THEN p.slug WHEN 'description' THEN p.description WHEN 'uuid' THEN NULL ELSE p.name END END DESC,
+             CASE WHEN NOT $3::boolean THEN p.uuid END,
+             CASE WHEN $3::boolean THEN p.uuid END DESC
+    LIMIT $14::bigint OFFSET $13::bigint
+)
+SELECT p.uuid, p.tenant_uuid, p.name, p.slug, p.description, p.acl, p.config_managed, p.shared,
+       (CASE WHEN $1::boolean THEN p.tenant_uuid IN (SELECT b.tenant_uuid FROM below b) ELSE p.tenant_uuid = $2::uuid END)::boolean AS within
+FROM page p
+ORDER BY CASE WHEN NOT $3::boolean THEN CASE $4::text WHEN 'slug' THEN p.slug WHEN 'description' THEN p.description WHEN 'uuid' THEN NULL ELSE p.name END END,
+         CASE WHEN $3::boolean THEN CASE $4::text WHEN 'slug' THEN p.slug WHEN 'description' THEN p.description WHEN 'uuid' THEN NULL ELSE p.name END END DESC,
+         CASE WHEN NOT $3::boolean THEN p.uuid END,
+         CASE WHEN $3::boolean THEN p.uuid END DESC
+`
+
+type PolicyPageParams struct {
+	Recurse    bool
+	Scope      uuid.UUID
+	Descending bool
+	SortBy     string
+	Pattern    *string
+	UUID       *uuid.UUID
+	Name       *string
+	Slug       *string
+	OwnerUUID  *uuid.UUID
+	UserUUID   *uuid.UUID
+	GroupUUID  *uuid.UUID
+	ReadOnly   *bool
+	SkipRows   int64
+	MaxRows    *int64
+}
+
+type PolicyPageRow struct {
+	UUID          uuid.UUID
+	TenantUUID    uuid.UUID
+	Name          string
+	Slug          string
+	Description   *string
+	Acl           []string
+	ConfigManaged bool
+	Shared        bool
+	Within        bool
+}
+
+// A page of what a tenant sees, with everything below it or not. read_only is looked for as it is shown. What is searched for
+// is found by the trigram indexes.
+func (q *Queries) PolicyPage(ctx context.Context, db DBTX, arg PolicyPageParams) ([]PolicyPageRow, error) {
+	rows, err := db.Query(ctx, policyPage,
+		arg.Recurse,
+		arg.Scope,
+		arg.Descending,
+		arg.SortBy,
+		arg.Pattern,
+		arg.UUID,
+		arg.Name,
+		arg.Slug,
+		arg.OwnerUUID,
+		arg.UserUUID,
+		arg.GroupUUID,
+		arg.ReadOnly,
+		arg.SkipRows,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PolicyPageRow{}
+	for rows.Next() {
+		var i PolicyPageRow
+		if err := rows.Scan(
+			&i.UUID,
+			&i.TenantUUID,
+			&i.Name,
+			&i.Slug,
+			&i.Description,
+			&i.Acl,
+			&i.ConfigManaged,
+			&i.Shared,
+			&i.Within,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const policyPageGroup = `-- name: PolicyPageGroup :many
+SELECT p.uuid, p.tenant_uuid, p.name, p.slug, p.description, p.acl, p.config_managed, p.shared,
+       ($1::uuid IN (SELECT tenant_ancestors(p.tenant_uuid)))::boolean AS within
+FROM group_policies gp JOIN policies p ON p.uuid = gp.policy_uuid
+WHERE gp.group_uuid = $2
+  AND ($1::uuid IN (SELECT tenant_ancestors(p.tenant_uuid)) OR p.config_managed
+       OR (p.shared AND p.tenant_uuid IN (SELECT tenant_ancestors($1::uuid))))
+  AND ($3::text IS NULL OR p.name ILIKE $3::text OR p.description ILIKE $3::text)
+  AND ($4::uuid IS NULL OR p.uuid = $4::uuid)
+  AND ($5::text IS NULL OR p.name = $5::text)
+  AND ($6::uuid IS NULL OR p.tenant_uuid = $6::uuid)
+  AND ($7::uuid IS NULL
+       OR p.uuid IN (SELECT up.policy_uuid FROM user_policies up WHERE up.user_uuid = $7::uuid))
+ORDER BY CASE WHEN NOT $8::boolean THEN CASE $9::text WHEN 'description' THEN p.description WHEN 'uuid' THEN NULL ELSE p.name END END,
+         CASE WHEN $8::boolean THEN CASE $9::text WHEN 'description' THEN p.description WHEN 'uuid' THEN NULL ELSE p.name END END DESC,
+         CASE WHEN NOT $8::boolean THEN p.uuid END,
+         CASE WHEN $8::boolean THEN p.uuid END DESC
+LIMIT $11::bigint OFFSET $10::bigint
+`
+
+type PolicyPageGroupParams struct {
+	Scope      uuid.UUID
+	GroupUUID  uuid.UUID
+	Pattern    *string
+	UUID       *uuid.UUID
+	Name       *string
+	TenantUUID *uuid.UUID
+	UserUUID   *uuid.UUID
+	Descending bool
+	SortBy     string
+	SkipRows   int64
+	MaxRows    *int64
+}
+
+type PolicyPageGroupRow struct {
+	UUID          uuid.UUID
+	TenantUUID    uuid.UUID
+	Name          string
+	Slug          string
+	Description   *string
+	Acl           []string
+	ConfigManaged bool
+	Shared        bool
+	Within        bool
+}
+
+// A page of the policies of a group that are visible from a tenant and below it.
+func (q *Queries) PolicyPageGroup(ctx context.Context, db DBTX, arg PolicyPageGroupParams) ([]PolicyPageGroupRow, error) {
+	rows, err := db.Query(ctx, policyPageGroup,
+		arg.Scope,
+		arg.GroupUUID,
+		arg.Pattern,
+		arg.UUID,
+		arg.Name,
+		arg.TenantUUID,
+		arg.UserUUID,
+		arg.Descending,
+		arg.SortBy,
+		arg.SkipRows,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PolicyPageGroupRow{}
+	for rows.Next() {
+		var i PolicyPageGroupRow
+		if err := rows.Scan(
+			&i.UUID,
+			&i.TenantUUID,
+			&i.Name,
+			&i.Slug,
+			&i.Description,
+			&i.Acl,
+			&i.ConfigManaged,
+			&i.Shared,
+			&i.Within,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const policyPageUser = `-- name: PolicyPageUser :many
+SELECT p.uuid, p.tenant_uuid, p.name, p.slug, p.description, p.acl, p.config_managed, p.shared
+FROM users u JOIN user_policies up ON up.user_uuid = u.uuid JOIN policies p ON p.uuid = up.policy_uuid
+WHERE u.uuid = $1 AND $2::uuid IN (SELECT tenant_ancestors(u.tenant_uuid))
+  AND ($3::text IS NULL OR p.name ILIKE $3::text OR p.description ILIKE $3::text)
+  AND ($4::uuid IS NULL OR p.uuid = $4::uuid)
+  AND ($5::text IS NULL OR p.name = $5::text)
+  AND ($6::uuid IS NULL OR p.tenant_uuid = $6::uuid)
+  AND ($7::uuid IS NULL
+       OR p.uuid IN (SELECT gp.policy_uuid FROM group_policies gp WHERE gp.group_uuid = $7::uuid))
+ORDER BY CASE WHEN NOT $8::boolean THEN CASE $9::text WHEN 'description' THEN p.description WHEN 'uuid' THEN NULL ELSE p.name END END,
+         CASE WHEN $8::boolean THEN CASE $9::text WHEN 'description' THEN p.description WHEN 'uuid' THEN NULL ELSE p.name END END DESC,
+         CASE WHEN NOT $8::boolean THEN p.uuid END,
+         CASE WHEN $8::boolean THEN p.uuid END DESC
+LIMIT $11::bigint OFFSET $10::bigint
+`
+
+type PolicyPageUserParams struct {
+	UserUUID   uuid.UUID
+	Scope      uuid.UUID
+	Pattern    *string
+	UUID       *uuid.UUID
+	Name       *string
+	TenantUUID *uuid.UUID
+	GroupUUID  *uuid.UUID
+	Descending bool
+	SortBy     string
+	SkipRows   int64
+	MaxRows    *int64
+}
+
+// A page of the policies that a user of a tenant or below it has, not counting those of groups.
+func (q *Queries) PolicyPageUser(ctx context.Context, db DBTX, arg PolicyPageUserParams) ([]Policy, error) {
+	rows, err := db.Query(ctx, policyPageUser,
+		arg.UserUUID,
+		arg.Scope,
+		arg.Pattern,
+		arg.UUID,
+		arg.Name,
+		arg.TenantUUID,
+		arg.GroupUUID,
+		arg.Descending,
+		arg.SortBy,
+		arg.SkipRows,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Policy{}
+	for rows.Next() {
+		var i Policy
+		if err := rows.Scan(
+			&i.UUID,
+			&i.TenantUUID,
+			&i.Name,
+			&i.Slug,
+			&i.Description,
+			&i.Acl,
+			&i.ConfigManaged,
+			&i.Shared,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const policyRemoveAccess = `-- name: PolicyRemoveAccess :exec
+UPDATE policies SET acl = array_remove(acl, $1::text) WHERE uuid = $2
+`
+
+type PolicyRemoveAccessParams struct {
+	Access string
+	UUID   uuid.UUID
+}
+
+func (q *Queries) PolicyRemoveAccess(ctx context.Context, db DBTX, arg PolicyRemoveAccessParams) error {
+	_, err := db.Exec(ctx, policyRemoveAccess, arg.Access, arg.UUID)
+	return err
+}
+
+const policySlugTaken = `-- name: PolicySlugTaken :one
+SELECT EXISTS (
+    SELECT 1 FROM policies p
+    WHERE p.slug = $1 AND p.tenant_uuid <> $2::uuid
+      AND ((p.shared AND p.tenant_uuid IN (SELECT tenant_ancestors($2::uuid)))
+           OR ($3::boolean AND $2::uuid IN (SELECT tenant_ancestors(p.tenant_uuid))))
+) AS taken
+`
+
+type PolicySlugTakenParams struct {
+	Slug   string
+	Scope  uuid.UUID
+	Shared bool
+}
+
+// Whether a slug is used by what an ancestor shares or, for a policy that is to be shared, by any tenant below. The tenant's
+// own are left to the unique index.
+func (q *Queries) PolicySlugTaken(ctx context.Context, db DBTX, arg PolicySlugTakenParams) (bool, error) {
+	row := db.QueryRow(ctx, policySlugTaken, arg.Slug, arg.Scope, arg.Shared)
+	var taken bool
+	err := row.Scan(&taken)
+	return taken, err
+}
+
+const policyTotal = `-- name: PolicyTotal :one
+SELECT count(*) FROM policies p
+WHERE CASE WHEN $1::boolean THEN p.tenant_uuid IN (SELECT tenant_subtree($2::uuid)) ELSE p.tenant_uuid = $2::uuid END
+   OR p.config_managed OR (p.shared AND p.tenant_uuid IN (SELECT tenant_ancestors($2::uuid)))
+`
+
+type PolicyTotalParams struct {
+	Recurse bool
+	Scope   uuid.UUID
+}
+
+// How many policies a tenant sees, with everything below it or not. Like the lists it is planned with its parameters.
+func (q *Queries) PolicyTotal(ctx context.Context, db DBTX, arg PolicyTotalParams) (int64, error) {
+	row := db.QueryRow(ctx, policyTotal, arg.Recurse, arg.Scope)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const policyUpdate = `-- name: PolicyUpdate :exec
+UPDATE policies SET name = $1, description = $2, acl = $3 WHERE uuid = $4
+`
+
+type PolicyUpdateParams struct {
+	Name        string
+	Description *string
+	Acl         []string
+	UUID        uuid.UUID
+}
+
+func (q *Queries) PolicyUpdate(ctx context.Context, db DBTX, arg PolicyUpdateParams) error {
+	_, err := db.Exec(ctx, policyUpdate,
+		arg.Name,
+		arg.Description,
+		arg.Acl,
+		arg.UUID,
+	)
+	return err
 }

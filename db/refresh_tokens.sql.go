@@ -52,8 +52,8 @@ func (q *Queries) RefreshTokenCount(ctx context.Context, db DBTX, arg RefreshTok
 	return i, err
 }
 
-const refreshTokenDelete = `-- name: RefreshTokenDelete :execrows
-DELETE FROM refresh_tokens WHERE user_uuid = $1 AND client_key = $2
+const refreshTokenDelete = `-- name: RefreshTokenDelete :many
+DELETE FROM refresh_tokens WHERE user_uuid = $1 AND client_key = $2 RETURNING uuid, mobile
 `
 
 type RefreshTokenDeleteParams struct {
@@ -61,21 +61,45 @@ type RefreshTokenDeleteParams struct {
 	ClientKey []byte
 }
 
-func (q *Queries) RefreshTokenDelete(ctx context.Context, db DBTX, arg RefreshTokenDeleteParams) (int64, error) {
-	result, err := db.Exec(ctx, refreshTokenDelete, arg.UserUUID, arg.ClientKey)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type RefreshTokenDeleteRow struct {
+	UUID   uuid.UUID
+	Mobile bool
 }
 
-const refreshTokenDeleteByUUID = `-- name: RefreshTokenDeleteByUUID :exec
-DELETE FROM refresh_tokens WHERE uuid = $1
+func (q *Queries) RefreshTokenDelete(ctx context.Context, db DBTX, arg RefreshTokenDeleteParams) ([]RefreshTokenDeleteRow, error) {
+	rows, err := db.Query(ctx, refreshTokenDelete, arg.UserUUID, arg.ClientKey)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RefreshTokenDeleteRow{}
+	for rows.Next() {
+		var i RefreshTokenDeleteRow
+		if err := rows.Scan(&i.UUID, &i.Mobile); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const refreshTokenDeleteByUUID = `-- name: RefreshTokenDeleteByUUID :one
+DELETE FROM refresh_tokens WHERE uuid = $1 RETURNING client_id, mobile
 `
 
-func (q *Queries) RefreshTokenDeleteByUUID(ctx context.Context, db DBTX, argUuid uuid.UUID) error {
-	_, err := db.Exec(ctx, refreshTokenDeleteByUUID, argUuid)
-	return err
+type RefreshTokenDeleteByUUIDRow struct {
+	ClientID string
+	Mobile   bool
+}
+
+func (q *Queries) RefreshTokenDeleteByUUID(ctx context.Context, db DBTX, argUuid uuid.UUID) (RefreshTokenDeleteByUUIDRow, error) {
+	row := db.QueryRow(ctx, refreshTokenDeleteByUUID, argUuid)
+	var i RefreshTokenDeleteByUUIDRow
+	err := row.Scan(&i.ClientID, &i.Mobile)
+	return i, err
 }
 
 const refreshTokenFind = `-- name: RefreshTokenFind :one

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/google/uuid"
 )
@@ -20,6 +21,81 @@ func (q *Queries) InstallationUUID(ctx context.Context, db DBTX) (uuid.UUID, err
 	var uuid uuid.UUID
 	err := row.Scan(&uuid)
 	return uuid, err
+}
+
+const tenantAddDomains = `-- name: TenantAddDomains :execrows
+INSERT INTO domains (tenant_uuid, name)
+SELECT $1, n.name FROM unnest($2::text[]) AS n (name) ORDER BY n.name
+ON CONFLICT (name) DO NOTHING
+`
+
+type TenantAddDomainsParams struct {
+	TenantUUID uuid.UUID
+	Names      []string
+}
+
+// In one order for all, so that rivals cannot wait for each other. Domains in use are left out.
+func (q *Queries) TenantAddDomains(ctx context.Context, db DBTX, arg TenantAddDomainsParams) (int64, error) {
+	result, err := db.Exec(ctx, tenantAddDomains, arg.TenantUUID, arg.Names)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const tenantAddGroups = `-- name: TenantAddGroups :many
+WITH wanted AS (
+    SELECT w.group_slug, w.policy_slug, p.uuid AS policy_uuid
+    FROM (SELECT unnest($1::text[]) AS group_slug, unnest($2::text[]) AS policy_slug) AS w
+    LEFT JOIN policies p ON p.slug = w.policy_slug AND p.tenant_uuid = (SELECT t.uuid FROM tenants t WHERE t.uuid = t.parent_uuid)
+), made AS (
+    INSERT INTO groups (tenant_uuid, name, slug, system_managed)
+    SELECT $3::uuid, g.slug, g.slug, g.slug = 'wazo-all-users-tenant-' || $3::uuid
+    FROM unnest($4::text[]) AS g (slug)
+    RETURNING uuid, slug
+), linked AS (
+    INSERT INTO group_policies (group_uuid, policy_uuid)
+    SELECT m.uuid, w.policy_uuid FROM wanted w JOIN made m ON m.slug = w.group_slug WHERE w.policy_uuid IS NOT NULL
+)
+SELECT w.group_slug::text AS group_slug, w.policy_slug::text AS policy_slug FROM wanted w WHERE w.policy_uuid IS NULL
+`
+
+type TenantAddGroupsParams struct {
+	LinkGroups   []string
+	LinkPolicies []string
+	TenantUUID   uuid.UUID
+	Groups       []string
+}
+
+type TenantAddGroupsRow struct {
+	GroupSlug  string
+	PolicySlug string
+}
+
+// The groups of a new tenant and their policies, which are the top tenant's. Gives the links whose policy is not there.
+func (q *Queries) TenantAddGroups(ctx context.Context, db DBTX, arg TenantAddGroupsParams) ([]TenantAddGroupsRow, error) {
+	rows, err := db.Query(ctx, tenantAddGroups,
+		arg.LinkGroups,
+		arg.LinkPolicies,
+		arg.TenantUUID,
+		arg.Groups,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TenantAddGroupsRow{}
+	for rows.Next() {
+		var i TenantAddGroupsRow
+		if err := rows.Scan(&i.GroupSlug, &i.PolicySlug); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const tenantContains = `-- name: TenantContains :one
@@ -42,6 +118,440 @@ func (q *Queries) TenantContains(ctx context.Context, db DBTX, arg TenantContain
 	var contained bool
 	err := row.Scan(&contained)
 	return contained, err
+}
+
+const tenantDelete = `-- name: TenantDelete :exec
+DELETE FROM tenants WHERE uuid = $1
+`
+
+func (q *Queries) TenantDelete(ctx context.Context, db DBTX, argUuid uuid.UUID) error {
+	_, err := db.Exec(ctx, tenantDelete, argUuid)
+	return err
+}
+
+const tenantDeleteTokens = `-- name: TenantDeleteTokens :many
+DELETE FROM tokens WHERE session_uuid IN (
+    SELECT a.session_uuid FROM tokens a WHERE a.tenant_uuid = $1
+    UNION SELECT b.session_uuid FROM tokens b JOIN users u ON u.uuid = b.user_uuid WHERE u.tenant_uuid = $1
+    UNION SELECT c.session_uuid FROM tokens c JOIN users u ON u.uuid = c.subject_uuid WHERE u.tenant_uuid = $1
+)
+RETURNING session_uuid
+`
+
+// The tokens of a tenant, of its users and of mails to them.
+func (q *Queries) TenantDeleteTokens(ctx context.Context, db DBTX, tenantUuid uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, tenantDeleteTokens, tenantUuid)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var session_uuid uuid.UUID
+		if err := rows.Scan(&session_uuid); err != nil {
+			return nil, err
+		}
+		items = append(items, session_uuid)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tenantDomainNames = `-- name: TenantDomainNames :many
+SELECT name FROM domains WHERE tenant_uuid = $1 ORDER BY name
+`
+
+// Read after the lock: the statement that waited for it would see the domains as they were before.
+func (q *Queries) TenantDomainNames(ctx context.Context, db DBTX, tenantUuid uuid.UUID) ([]string, error) {
+	rows, err := db.Query(ctx, tenantDomainNames, tenantUuid)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tenantDomains = `-- name: TenantDomains :one
+SELECT (SELECT coalesce(json_agg(json_build_object('uuid', d.uuid, 'name', d.name) ORDER BY d.name), '[]')
+        FROM domains d WHERE d.tenant_uuid = t.uuid)::jsonb AS domains
+FROM tenants t
+WHERE t.uuid = $1 AND $2::uuid IN (SELECT tenant_ancestors(t.uuid))
+`
+
+type TenantDomainsParams struct {
+	UUID  uuid.UUID
+	Scope uuid.UUID
+}
+
+// The domains of a tenant of a scope, as a JSON array.
+func (q *Queries) TenantDomains(ctx context.Context, db DBTX, arg TenantDomainsParams) (json.RawMessage, error) {
+	row := db.QueryRow(ctx, tenantDomains, arg.UUID, arg.Scope)
+	var domains json.RawMessage
+	err := row.Scan(&domains)
+	return domains, err
+}
+
+const tenantExists = `-- name: TenantExists :one
+SELECT EXISTS (SELECT 1 FROM tenants WHERE uuid = $1) AS found
+`
+
+func (q *Queries) TenantExists(ctx context.Context, db DBTX, argUuid uuid.UUID) (bool, error) {
+	row := db.QueryRow(ctx, tenantExists, argUuid)
+	var found bool
+	err := row.Scan(&found)
+	return found, err
+}
+
+const tenantFind = `-- name: TenantFind :one
+SELECT t.name, t.slug, EXISTS (SELECT 1 FROM tenants c WHERE c.parent_uuid = t.uuid AND c.uuid <> t.uuid) AS has_children
+FROM tenants t
+WHERE t.uuid = $1 AND $2::uuid IN (SELECT tenant_ancestors(t.uuid))
+`
+
+type TenantFindParams struct {
+	UUID  uuid.UUID
+	Scope uuid.UUID
+}
+
+type TenantFindRow struct {
+	Name        *string
+	Slug        string
+	HasChildren bool
+}
+
+// What a deletion looks at: whether a tenant of a scope has tenants below it.
+func (q *Queries) TenantFind(ctx context.Context, db DBTX, arg TenantFindParams) (TenantFindRow, error) {
+	row := db.QueryRow(ctx, tenantFind, arg.UUID, arg.Scope)
+	var i TenantFindRow
+	err := row.Scan(&i.Name, &i.Slug, &i.HasChildren)
+	return i, err
+}
+
+const tenantGet = `-- name: TenantGet :one
+SELECT t.uuid, t.parent_uuid, t.name, t.slug, t.contact_uuid, t.phone, t.default_authentication_method,
+       t.address_line_1, t.address_line_2, t.city, t.state, t.country, t.zip_code,
+       ARRAY(SELECT d.name FROM domains d WHERE d.tenant_uuid = t.uuid ORDER BY d.name)::text[] AS domain_names
+FROM tenants t
+WHERE t.uuid = $1 AND $2::uuid IN (SELECT tenant_ancestors(t.uuid))
+`
+
+type TenantGetParams struct {
+	UUID  uuid.UUID
+	Scope uuid.UUID
+}
+
+type TenantGetRow struct {
+	UUID                        uuid.UUID
+	ParentUUID                  uuid.UUID
+	Name                        *string
+	Slug                        string
+	ContactUUID                 *uuid.UUID
+	Phone                       *string
+	DefaultAuthenticationMethod string
+	AddressLine1                *string
+	AddressLine2                *string
+	City                        *string
+	State                       *string
+	Country                     *string
+	ZipCode                     *string
+	DomainNames                 []string
+}
+
+// A tenant of a scope, which is a tenant and all below it.
+func (q *Queries) TenantGet(ctx context.Context, db DBTX, arg TenantGetParams) (TenantGetRow, error) {
+	row := db.QueryRow(ctx, tenantGet, arg.UUID, arg.Scope)
+	var i TenantGetRow
+	err := row.Scan(
+		&i.UUID,
+		&i.ParentUUID,
+		&i.Name,
+		&i.Slug,
+		&i.ContactUUID,
+		&i.Phone,
+		&i.DefaultAuthenticationMethod,
+		&i.AddressLine1,
+		&i.AddressLine2,
+		&i.City,
+		&i.State,
+		&i.Country,
+		&i.ZipCode,
+		&i.DomainNames,
+	)
+	return i, err
+}
+
+const tenantInsert = `-- name: TenantInsert :execrows
+INSERT INTO tenants (uuid, parent_uuid, name, slug, contact_uuid, phone, default_authentication_method,
+                     address_line_1, address_line_2, city, state, country, zip_code)
+VALUES ($1, $2, $3, $4, $5, $6, $7,
+        $8, $9, $10, $11, $12, $13)
+ON CONFLICT DO NOTHING
+`
+
+type TenantInsertParams struct {
+	UUID                        uuid.UUID
+	ParentUUID                  uuid.UUID
+	Name                        *string
+	Slug                        string
+	ContactUUID                 *uuid.UUID
+	Phone                       *string
+	DefaultAuthenticationMethod string
+	AddressLine1                *string
+	AddressLine2                *string
+	City                        *string
+	State                       *string
+	Country                     *string
+	ZipCode                     *string
+}
+
+// No row when the uuid or the slug is in use.
+func (q *Queries) TenantInsert(ctx context.Context, db DBTX, arg TenantInsertParams) (int64, error) {
+	result, err := db.Exec(ctx, tenantInsert,
+		arg.UUID,
+		arg.ParentUUID,
+		arg.Name,
+		arg.Slug,
+		arg.ContactUUID,
+		arg.Phone,
+		arg.DefaultAuthenticationMethod,
+		arg.AddressLine1,
+		arg.AddressLine2,
+		arg.City,
+		arg.State,
+		arg.Country,
+		arg.ZipCode,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const tenantList = `-- name: TenantList :many
+WITH visible AS MATERIALIZED (
+    SELECT s.uuid FROM tenant_subtree($1::uuid) AS s (uuid)
+), matching AS MATERIALIZED (
+    SELECT t.uuid, t.name, t.slug FROM tenants t
+    WHERE t.uuid IN (SELECT v.uuid FROM visible v)
+      AND ($2::text IS NULL OR t.uuid = ANY (ARRAY(
+            SELECT n.uuid FROM tenants n WHERE n.name ILIKE $2::text
+            UNION SELECT s.uuid FROM tenants s WHERE s.slug ILIKE $2::text
+            UNION SELECT d.tenant_uuid FROM domains d WHERE d.name ILIKE $2::text)))
+      AND ($3::uuid IS NULL OR t.uuid = $3::uuid)
+      AND ($4::uuid[] IS NULL OR t.uuid = ANY ($4::uuid[]))
+      AND ($5::text IS NULL OR t.name = $5::text)
+      AND ($6::text IS NULL OR t.slug = $6::text)
+      AND ($7::text IS NULL
+           OR t.uuid = ANY (ARRAY(SELECT d.tenant_uuid FROM domains d WHERE d.name = $7::text)))
+), page AS (
+    SELECT m.uuid, row_number() OVER (
+        ORDER BY CASE WHEN NOT $8::boolean THEN CASE $9::text WHEN 'slug' THEN m.slug ELSE m.name END END,
+                 CASE WHEN $8::boolean THEN CASE $9::text WHEN 'slug' THEN m.slug ELSE m.name END END DESC,
+                 m.uuid) AS place
+    FROM matching m ORDER BY place
+    LIMIT $11::bigint OFFSET $10::bigint
+)
+SELECT (SELECT count(*) FROM visible)::bigint AS total, (SELECT count(*) FROM matching)::bigint AS filtered,
+       t.uuid, t.parent_uuid, t.name, t.slug, t.contact_uuid, t.phone, t.default_authentication_method,
+       t.address_line_1, t.address_line_2, t.city, t.state, t.country, t.zip_code,
+       ARRAY(SELECT d.name FROM domains d WHERE d.tenant_uuid = t.uuid ORDER BY d.name)::text[] AS domain_names
+FROM (SELECT 1) AS always LEFT JOIN page p ON true LEFT JOIN tenants t ON t.uuid = p.uuid
+ORDER BY p.place
+`
+
+type TenantListParams struct {
+	Scope      uuid.UUID
+	Pattern    *string
+	UUID       *uuid.UUID
+	Among      []uuid.UUID
+	Name       *string
+	Slug       *string
+	DomainName *string
+	Descending bool
+	SortBy     string
+	SkipRows   int64
+	MaxRows    *int64
+}
+
+type TenantListRow struct {
+	Total                       int64
+	Filtered                    int64
+	UUID                        *uuid.UUID
+	ParentUUID                  *uuid.UUID
+	Name                        *string
+	Slug                        *string
+	ContactUUID                 *uuid.UUID
+	Phone                       *string
+	DefaultAuthenticationMethod *string
+	AddressLine1                *string
+	AddressLine2                *string
+	City                        *string
+	State                       *string
+	Country                     *string
+	ZipCode                     *string
+	DomainNames                 []string
+}
+
+// A page of a scope's tenants together with how many there are and how many pass the filters: one row without a tenant
+// when the page is empty. What is searched for is found by the trigram indexes.
+func (q *Queries) TenantList(ctx context.Context, db DBTX, arg TenantListParams) ([]TenantListRow, error) {
+	rows, err := db.Query(ctx, tenantList,
+		arg.Scope,
+		arg.Pattern,
+		arg.UUID,
+		arg.Among,
+		arg.Name,
+		arg.Slug,
+		arg.DomainName,
+		arg.Descending,
+		arg.SortBy,
+		arg.SkipRows,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TenantListRow{}
+	for rows.Next() {
+		var i TenantListRow
+		if err := rows.Scan(
+			&i.Total,
+			&i.Filtered,
+			&i.UUID,
+			&i.ParentUUID,
+			&i.Name,
+			&i.Slug,
+			&i.ContactUUID,
+			&i.Phone,
+			&i.DefaultAuthenticationMethod,
+			&i.AddressLine1,
+			&i.AddressLine2,
+			&i.City,
+			&i.State,
+			&i.Country,
+			&i.ZipCode,
+			&i.DomainNames,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tenantLock = `-- name: TenantLock :one
+SELECT t.parent_uuid, t.slug
+FROM tenants t
+WHERE t.uuid = $1 AND $2::uuid IN (SELECT tenant_ancestors(t.uuid))
+FOR NO KEY UPDATE OF t
+`
+
+type TenantLockParams struct {
+	UUID  uuid.UUID
+	Scope uuid.UUID
+}
+
+type TenantLockRow struct {
+	ParentUUID uuid.UUID
+	Slug       string
+}
+
+// A tenant of a scope, held until the end of the transaction.
+func (q *Queries) TenantLock(ctx context.Context, db DBTX, arg TenantLockParams) (TenantLockRow, error) {
+	row := db.QueryRow(ctx, tenantLock, arg.UUID, arg.Scope)
+	var i TenantLockRow
+	err := row.Scan(&i.ParentUUID, &i.Slug)
+	return i, err
+}
+
+const tenantLockUsers = `-- name: TenantLockUsers :exec
+WITH held AS (
+    SELECT u.uuid FROM users u WHERE u.tenant_uuid = $1 ORDER BY u.uuid FOR UPDATE
+), counted AS (
+    SELECT count(*) AS n FROM held
+)
+SELECT t.uuid FROM tenants t, counted c WHERE t.uuid = $1 AND c.n >= 0 FOR UPDATE OF t
+`
+
+// All users of a tenant, held until the end of the transaction, in one order for all; then the tenant itself, so that
+// nobody adds to it.
+func (q *Queries) TenantLockUsers(ctx context.Context, db DBTX, tenantUuid uuid.UUID) error {
+	_, err := db.Exec(ctx, tenantLockUsers, tenantUuid)
+	return err
+}
+
+const tenantMove = `-- name: TenantMove :execrows
+UPDATE tenants SET parent_uuid = $1 WHERE uuid = $2 AND parent_uuid <> $1
+`
+
+type TenantMoveParams struct {
+	ParentUUID uuid.UUID
+	UUID       uuid.UUID
+}
+
+func (q *Queries) TenantMove(ctx context.Context, db DBTX, arg TenantMoveParams) (int64, error) {
+	result, err := db.Exec(ctx, tenantMove, arg.ParentUUID, arg.UUID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const tenantPlaces = `-- name: TenantPlaces :one
+SELECT ($1::uuid IN (SELECT tenant_ancestors($2::uuid)))::boolean AS tenant_visible,
+       ($1::uuid IN (SELECT tenant_ancestors($3::uuid)))::boolean AS parent_visible,
+       ($2::uuid IN (SELECT tenant_ancestors($3::uuid)))::boolean AS parent_below
+`
+
+type TenantPlacesParams struct {
+	Scope      uuid.UUID
+	TenantUUID uuid.UUID
+	ParentUUID uuid.UUID
+}
+
+type TenantPlacesRow struct {
+	TenantVisible bool
+	ParentVisible bool
+	ParentBelow   bool
+}
+
+// Where a tenant and the parent that it is to have lie: each in the scope or not, and the parent below the tenant or not.
+func (q *Queries) TenantPlaces(ctx context.Context, db DBTX, arg TenantPlacesParams) (TenantPlacesRow, error) {
+	row := db.QueryRow(ctx, tenantPlaces, arg.Scope, arg.TenantUUID, arg.ParentUUID)
+	var i TenantPlacesRow
+	err := row.Scan(&i.TenantVisible, &i.ParentVisible, &i.ParentBelow)
+	return i, err
+}
+
+const tenantRemoveDomains = `-- name: TenantRemoveDomains :exec
+DELETE FROM domains WHERE tenant_uuid = $1 AND name = ANY ($2::text[])
+`
+
+type TenantRemoveDomainsParams struct {
+	TenantUUID uuid.UUID
+	Names      []string
+}
+
+func (q *Queries) TenantRemoveDomains(ctx context.Context, db DBTX, arg TenantRemoveDomainsParams) error {
+	_, err := db.Exec(ctx, tenantRemoveDomains, arg.TenantUUID, arg.Names)
+	return err
 }
 
 const tenantSubtree = `-- name: TenantSubtree :many
@@ -82,4 +592,42 @@ func (q *Queries) TenantTop(ctx context.Context, db DBTX) (uuid.UUID, error) {
 	var uuid uuid.UUID
 	err := row.Scan(&uuid)
 	return uuid, err
+}
+
+const tenantUpdate = `-- name: TenantUpdate :exec
+UPDATE tenants SET name = $1, contact_uuid = $2, phone = $3, default_authentication_method = $4,
+                   address_line_1 = $5, address_line_2 = $6, city = $7, state = $8,
+                   country = $9, zip_code = $10
+WHERE uuid = $11
+`
+
+type TenantUpdateParams struct {
+	Name                        *string
+	ContactUUID                 *uuid.UUID
+	Phone                       *string
+	DefaultAuthenticationMethod string
+	AddressLine1                *string
+	AddressLine2                *string
+	City                        *string
+	State                       *string
+	Country                     *string
+	ZipCode                     *string
+	UUID                        uuid.UUID
+}
+
+func (q *Queries) TenantUpdate(ctx context.Context, db DBTX, arg TenantUpdateParams) error {
+	_, err := db.Exec(ctx, tenantUpdate,
+		arg.Name,
+		arg.ContactUUID,
+		arg.Phone,
+		arg.DefaultAuthenticationMethod,
+		arg.AddressLine1,
+		arg.AddressLine2,
+		arg.City,
+		arg.State,
+		arg.Country,
+		arg.ZipCode,
+		arg.UUID,
+	)
+	return err
 }

@@ -64,22 +64,34 @@ func (q *Queries) TokenCountLiveByUser(ctx context.Context, db DBTX, userUuid uu
 }
 
 const tokenDeleteByHash = `-- name: TokenDeleteByHash :many
-DELETE FROM tokens WHERE token_hash = $1 RETURNING session_uuid
+DELETE FROM tokens WHERE token_hash = $1 RETURNING session_uuid, user_uuid, tenant_uuid, auth_id
 `
 
-func (q *Queries) TokenDeleteByHash(ctx context.Context, db DBTX, tokenHash []byte) ([]uuid.UUID, error) {
+type TokenDeleteByHashRow struct {
+	SessionUUID uuid.UUID
+	UserUUID    *uuid.UUID
+	TenantUUID  uuid.UUID
+	AuthID      string
+}
+
+func (q *Queries) TokenDeleteByHash(ctx context.Context, db DBTX, tokenHash []byte) ([]TokenDeleteByHashRow, error) {
 	rows, err := db.Query(ctx, tokenDeleteByHash, tokenHash)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []TokenDeleteByHashRow{}
 	for rows.Next() {
-		var session_uuid uuid.UUID
-		if err := rows.Scan(&session_uuid); err != nil {
+		var i TokenDeleteByHashRow
+		if err := rows.Scan(
+			&i.SessionUUID,
+			&i.UserUUID,
+			&i.TenantUUID,
+			&i.AuthID,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, session_uuid)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -88,23 +100,35 @@ func (q *Queries) TokenDeleteByHash(ctx context.Context, db DBTX, tokenHash []by
 }
 
 const tokenDeleteByRefreshToken = `-- name: TokenDeleteByRefreshToken :many
-DELETE FROM tokens WHERE refresh_token_uuid = $1::uuid RETURNING session_uuid
+DELETE FROM tokens WHERE refresh_token_uuid = $1::uuid RETURNING session_uuid, user_uuid, tenant_uuid, auth_id
 `
 
+type TokenDeleteByRefreshTokenRow struct {
+	SessionUUID uuid.UUID
+	UserUUID    *uuid.UUID
+	TenantUUID  uuid.UUID
+	AuthID      string
+}
+
 // The sessions that were made with or bought by a refresh token.
-func (q *Queries) TokenDeleteByRefreshToken(ctx context.Context, db DBTX, refreshTokenUuid uuid.UUID) ([]uuid.UUID, error) {
+func (q *Queries) TokenDeleteByRefreshToken(ctx context.Context, db DBTX, refreshTokenUuid uuid.UUID) ([]TokenDeleteByRefreshTokenRow, error) {
 	rows, err := db.Query(ctx, tokenDeleteByRefreshToken, refreshTokenUuid)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []TokenDeleteByRefreshTokenRow{}
 	for rows.Next() {
-		var session_uuid uuid.UUID
-		if err := rows.Scan(&session_uuid); err != nil {
+		var i TokenDeleteByRefreshTokenRow
+		if err := rows.Scan(
+			&i.SessionUUID,
+			&i.UserUUID,
+			&i.TenantUUID,
+			&i.AuthID,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, session_uuid)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -116,7 +140,7 @@ const tokenDeleteBySession = `-- name: TokenDeleteBySession :many
 DELETE FROM tokens
 WHERE session_uuid = $1 AND tenant_uuid = ANY ($2::uuid[])
   AND ($3::uuid IS NULL OR user_uuid = $3::uuid)
-RETURNING session_uuid
+RETURNING session_uuid, user_uuid, tenant_uuid, auth_id
 `
 
 type TokenDeleteBySessionParams struct {
@@ -125,20 +149,32 @@ type TokenDeleteBySessionParams struct {
 	UserUUID    *uuid.UUID
 }
 
+type TokenDeleteBySessionRow struct {
+	SessionUUID uuid.UUID
+	UserUUID    *uuid.UUID
+	TenantUUID  uuid.UUID
+	AuthID      string
+}
+
 // One session of one of the given tenants; with a user given, only a session of that user.
-func (q *Queries) TokenDeleteBySession(ctx context.Context, db DBTX, arg TokenDeleteBySessionParams) ([]uuid.UUID, error) {
+func (q *Queries) TokenDeleteBySession(ctx context.Context, db DBTX, arg TokenDeleteBySessionParams) ([]TokenDeleteBySessionRow, error) {
 	rows, err := db.Query(ctx, tokenDeleteBySession, arg.SessionUUID, arg.Tenants, arg.UserUUID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []TokenDeleteBySessionRow{}
 	for rows.Next() {
-		var session_uuid uuid.UUID
-		if err := rows.Scan(&session_uuid); err != nil {
+		var i TokenDeleteBySessionRow
+		if err := rows.Scan(
+			&i.SessionUUID,
+			&i.UserUUID,
+			&i.TenantUUID,
+			&i.AuthID,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, session_uuid)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -147,22 +183,34 @@ func (q *Queries) TokenDeleteBySession(ctx context.Context, db DBTX, arg TokenDe
 }
 
 const tokenDeleteByUser = `-- name: TokenDeleteByUser :many
-DELETE FROM tokens WHERE user_uuid = $1::uuid RETURNING session_uuid
+DELETE FROM tokens WHERE user_uuid = $1::uuid RETURNING session_uuid, user_uuid, tenant_uuid, auth_id
 `
 
-func (q *Queries) TokenDeleteByUser(ctx context.Context, db DBTX, userUuid uuid.UUID) ([]uuid.UUID, error) {
+type TokenDeleteByUserRow struct {
+	SessionUUID uuid.UUID
+	UserUUID    *uuid.UUID
+	TenantUUID  uuid.UUID
+	AuthID      string
+}
+
+func (q *Queries) TokenDeleteByUser(ctx context.Context, db DBTX, userUuid uuid.UUID) ([]TokenDeleteByUserRow, error) {
 	rows, err := db.Query(ctx, tokenDeleteByUser, userUuid)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []TokenDeleteByUserRow{}
 	for rows.Next() {
-		var session_uuid uuid.UUID
-		if err := rows.Scan(&session_uuid); err != nil {
+		var i TokenDeleteByUserRow
+		if err := rows.Scan(
+			&i.SessionUUID,
+			&i.UserUUID,
+			&i.TenantUUID,
+			&i.AuthID,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, session_uuid)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -173,52 +221,93 @@ func (q *Queries) TokenDeleteByUser(ctx context.Context, db DBTX, userUuid uuid.
 const tokenDeleteExpired = `-- name: TokenDeleteExpired :one
 WITH gone AS (
     DELETE FROM tokens d WHERE d.session_uuid = $1 AND d.expires_at <= now()
-    RETURNING d.expires_at
+    RETURNING d.session_uuid, d.kind, d.auth_id, d.tenant_uuid, d.metadata, d.expires_at
+), told AS (
+    INSERT INTO event_outbox (name, routing_key, tenant_uuid, audience, session_uuid, data)
+    SELECT 'auth_session_deleted', 'auth.sessions.' || g.session_uuid || '.deleted', g.tenant_uuid, g.auth_id, g.session_uuid,
+           jsonb_build_object('uuid', g.session_uuid, 'tenant_uuid', g.tenant_uuid, 'user_uuid', g.auth_id)
+    FROM gone g WHERE $2::boolean AND g.kind = 'user'
 )
-SELECT true::boolean AS deleted, 0::bigint AS remaining_us,
+SELECT true::boolean AS deleted, (gone.kind <> 'user' AND gone.metadata ->> 'tenant_uuid' IS NULL)::boolean AS nobodys, 0::bigint AS remaining_us,
        (extract(epoch FROM clock_timestamp() - gone.expires_at) * 1000000)::bigint AS late_us
 FROM gone
 UNION ALL
-SELECT false, (extract(epoch FROM t.expires_at - now()) * 1000000)::bigint, 0
+SELECT false, false, (extract(epoch FROM t.expires_at - now()) * 1000000)::bigint, 0
 FROM tokens t
 WHERE t.session_uuid = $1 AND t.expires_at > now()
 `
 
+type TokenDeleteExpiredParams struct {
+	SessionUUID uuid.UUID
+	Tell        bool
+}
+
 type TokenDeleteExpiredRow struct {
 	Deleted     bool
+	Nobodys     bool
 	RemainingUs int64
 	LateUs      int64
 }
 
-// Deletes a session's token if the database's clock says that it is over; tells what is left of it otherwise.
-func (q *Queries) TokenDeleteExpired(ctx context.Context, db DBTX, sessionUuid uuid.UUID) (TokenDeleteExpiredRow, error) {
-	row := db.QueryRow(ctx, tokenDeleteExpired, sessionUuid)
+// Deletes a session's token if the database's clock says that it is over; tells what is left of it otherwise. The event of
+// a login that ended, which events.SessionDeleted describes, is written by the same statement: expiries come in crowds.
+func (q *Queries) TokenDeleteExpired(ctx context.Context, db DBTX, arg TokenDeleteExpiredParams) (TokenDeleteExpiredRow, error) {
+	row := db.QueryRow(ctx, tokenDeleteExpired, arg.SessionUUID, arg.Tell)
 	var i TokenDeleteExpiredRow
-	err := row.Scan(&i.Deleted, &i.RemainingUs, &i.LateUs)
+	err := row.Scan(
+		&i.Deleted,
+		&i.Nobodys,
+		&i.RemainingUs,
+		&i.LateUs,
+	)
 	return i, err
 }
 
-const tokenDeleteForLifetime = `-- name: TokenDeleteForLifetime :execrows
+const tokenDeleteForLifetime = `-- name: TokenDeleteForLifetime :many
 WITH due AS (
     DELETE FROM lifetime_due d WHERE d.session_uuid = $1
 )
-DELETE FROM tokens t WHERE t.session_uuid = $1
+DELETE FROM tokens t WHERE t.session_uuid = $1 RETURNING t.session_uuid, t.user_uuid, t.tenant_uuid, t.auth_id
 `
 
+type TokenDeleteForLifetimeRow struct {
+	SessionUUID uuid.UUID
+	UserUUID    *uuid.UUID
+	TenantUUID  uuid.UUID
+	AuthID      string
+}
+
 // Revocation by the session's own workflow: it needs no telling, so nothing is owed, not even what was before.
-func (q *Queries) TokenDeleteForLifetime(ctx context.Context, db DBTX, sessionUuid uuid.UUID) (int64, error) {
-	result, err := db.Exec(ctx, tokenDeleteForLifetime, sessionUuid)
+func (q *Queries) TokenDeleteForLifetime(ctx context.Context, db DBTX, sessionUuid uuid.UUID) ([]TokenDeleteForLifetimeRow, error) {
+	rows, err := db.Query(ctx, tokenDeleteForLifetime, sessionUuid)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []TokenDeleteForLifetimeRow{}
+	for rows.Next() {
+		var i TokenDeleteForLifetimeRow
+		if err := rows.Scan(
+			&i.SessionUUID,
+			&i.UserUUID,
+			&i.TenantUUID,
+			&i.AuthID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const tokenDeleteIssuedBefore = `-- name: TokenDeleteIssuedBefore :many
 DELETE FROM tokens WHERE session_uuid IN (
     SELECT t.session_uuid FROM tokens t WHERE t.issued_at < $1 LIMIT $2
 )
-RETURNING session_uuid
+RETURNING session_uuid, user_uuid, tenant_uuid, auth_id
 `
 
 type TokenDeleteIssuedBeforeParams struct {
@@ -226,20 +315,32 @@ type TokenDeleteIssuedBeforeParams struct {
 	MaxRows int32
 }
 
+type TokenDeleteIssuedBeforeRow struct {
+	SessionUUID uuid.UUID
+	UserUUID    *uuid.UUID
+	TenantUUID  uuid.UUID
+	AuthID      string
+}
+
 // A batch of the tokens issued before an instant: after a restore, or when credentials leaked.
-func (q *Queries) TokenDeleteIssuedBefore(ctx context.Context, db DBTX, arg TokenDeleteIssuedBeforeParams) ([]uuid.UUID, error) {
+func (q *Queries) TokenDeleteIssuedBefore(ctx context.Context, db DBTX, arg TokenDeleteIssuedBeforeParams) ([]TokenDeleteIssuedBeforeRow, error) {
 	rows, err := db.Query(ctx, tokenDeleteIssuedBefore, arg.Instant, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []TokenDeleteIssuedBeforeRow{}
 	for rows.Next() {
-		var session_uuid uuid.UUID
-		if err := rows.Scan(&session_uuid); err != nil {
+		var i TokenDeleteIssuedBeforeRow
+		if err := rows.Scan(
+			&i.SessionUUID,
+			&i.UserUUID,
+			&i.TenantUUID,
+			&i.AuthID,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, session_uuid)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -291,34 +392,43 @@ func (q *Queries) TokenGet(ctx context.Context, db DBTX, tokenHash []byte) (Toke
 
 const tokenIssue = `-- name: TokenIssue :one
 WITH list AS (
-    INSERT INTO access_lists (id, entries) VALUES ($8, $15) ON CONFLICT DO NOTHING
+    INSERT INTO access_lists (id, entries) VALUES ($8, $16) ON CONFLICT DO NOTHING
 ), due AS (
     INSERT INTO lifetime_due (session_uuid, wanted) VALUES ($1, 'run')
+), noted AS (
+    INSERT INTO trail (action, subject_uuid, tenant_uuid, actor, actor_session, remote_addr, request_id, details)
+    SELECT 'login accepted', $4, $6, $5, $1, $12, $17, $18
+    WHERE $3 = 'user'
 )
 INSERT INTO tokens (session_uuid, token_hash, kind, user_uuid, auth_id, tenant_uuid, refresh_token_uuid, access_list,
-                    metadata, mobile, backend, remote_addr, user_agent, issued_at, expires_at)
+                    metadata, mobile, backend, remote_addr, user_agent, issued_at, expires_at, notice_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
         $9, $10, $11, $12, $13, statement_timestamp(),
-        statement_timestamp() + make_interval(secs => $14::bigint))
+        statement_timestamp() + make_interval(secs => $14::bigint),
+        CASE WHEN $15::double precision > 0
+             THEN statement_timestamp() + make_interval(secs => $15::double precision) END)
 RETURNING issued_at, expires_at
 `
 
 type TokenIssueParams struct {
-	SessionUUID      uuid.UUID
-	TokenHash        []byte
-	Kind             string
-	UserUUID         *uuid.UUID
-	AuthID           string
-	TenantUUID       uuid.UUID
-	RefreshTokenUUID *uuid.UUID
-	AccessList       []byte
-	Metadata         json.RawMessage
-	Mobile           bool
-	Backend          string
-	RemoteAddr       string
-	UserAgent        string
-	LifetimeSeconds  int64
-	Entries          []string
+	SessionUUID        uuid.UUID
+	TokenHash          []byte
+	Kind               string
+	UserUUID           *uuid.UUID
+	AuthID             string
+	TenantUUID         uuid.UUID
+	RefreshTokenUUID   *uuid.UUID
+	AccessList         []byte
+	Metadata           json.RawMessage
+	Mobile             bool
+	Backend            string
+	RemoteAddr         string
+	UserAgent          string
+	LifetimeSeconds    int64
+	NoticeAfterSeconds float64
+	Entries            []string
+	RequestID          string
+	Details            json.RawMessage
 }
 
 type TokenIssueRow struct {
@@ -326,7 +436,7 @@ type TokenIssueRow struct {
 	ExpiresAt time.Time
 }
 
-// Token, access list and the owed lifetime in one statement. Both instants come from one clock reading of the
+// Token, access list, the owed lifetime and, of a login, the entry of the trail in one statement. Both instants come from one clock reading of the
 // database, so that their difference is exactly the lifetime asked for.
 func (q *Queries) TokenIssue(ctx context.Context, db DBTX, arg TokenIssueParams) (TokenIssueRow, error) {
 	row := db.QueryRow(ctx, tokenIssue,
@@ -344,7 +454,10 @@ func (q *Queries) TokenIssue(ctx context.Context, db DBTX, arg TokenIssueParams)
 		arg.RemoteAddr,
 		arg.UserAgent,
 		arg.LifetimeSeconds,
+		arg.NoticeAfterSeconds,
 		arg.Entries,
+		arg.RequestID,
+		arg.Details,
 	)
 	var i TokenIssueRow
 	err := row.Scan(&i.IssuedAt, &i.ExpiresAt)
@@ -473,7 +586,7 @@ func (q *Queries) TokenOwner(ctx context.Context, db DBTX, sessionUuid uuid.UUID
 	return i, err
 }
 
-const tokenSweepOverdue = `-- name: TokenSweepOverdue :execrows
+const tokenSweepOverdue = `-- name: TokenSweepOverdue :many
 DELETE FROM tokens WHERE session_uuid IN (
     SELECT t.session_uuid FROM tokens t
     WHERE t.expires_at < now() - make_interval(secs => $1::double precision)
@@ -481,6 +594,7 @@ DELETE FROM tokens WHERE session_uuid IN (
     ORDER BY t.expires_at
     LIMIT $2
 )
+RETURNING session_uuid, user_uuid, tenant_uuid, auth_id, kind
 `
 
 type TokenSweepOverdueParams struct {
@@ -488,11 +602,38 @@ type TokenSweepOverdueParams struct {
 	MaxRows      int32
 }
 
-// Tokens whose lifetime should have deleted them some time ago. Their workflows, if any, find them gone.
-func (q *Queries) TokenSweepOverdue(ctx context.Context, db DBTX, arg TokenSweepOverdueParams) (int64, error) {
-	result, err := db.Exec(ctx, tokenSweepOverdue, arg.GraceSeconds, arg.MaxRows)
+type TokenSweepOverdueRow struct {
+	SessionUUID uuid.UUID
+	UserUUID    *uuid.UUID
+	TenantUUID  uuid.UUID
+	AuthID      string
+	Kind        string
+}
+
+// Tokens whose lifetime should have deleted them some time ago. Their workflows, if any, find them gone. Events tell of
+// logins only, whatever their order.
+func (q *Queries) TokenSweepOverdue(ctx context.Context, db DBTX, arg TokenSweepOverdueParams) ([]TokenSweepOverdueRow, error) {
+	rows, err := db.Query(ctx, tokenSweepOverdue, arg.GraceSeconds, arg.MaxRows)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []TokenSweepOverdueRow{}
+	for rows.Next() {
+		var i TokenSweepOverdueRow
+		if err := rows.Scan(
+			&i.SessionUUID,
+			&i.UserUUID,
+			&i.TenantUUID,
+			&i.AuthID,
+			&i.Kind,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/google/uuid"
 )
@@ -59,27 +60,6 @@ func (q *Queries) UserAccess(ctx context.Context, db DBTX, arg UserAccessParams)
 	return items, nil
 }
 
-const userAddEmail = `-- name: UserAddEmail :exec
-INSERT INTO emails (user_uuid, address, main, confirmed) VALUES ($1, $2, $3, $4)
-`
-
-type UserAddEmailParams struct {
-	UserUUID  uuid.UUID
-	Address   string
-	Main      bool
-	Confirmed bool
-}
-
-func (q *Queries) UserAddEmail(ctx context.Context, db DBTX, arg UserAddEmailParams) error {
-	_, err := db.Exec(ctx, userAddEmail,
-		arg.UserUUID,
-		arg.Address,
-		arg.Main,
-		arg.Confirmed,
-	)
-	return err
-}
-
 const userAddPolicy = `-- name: UserAddPolicy :exec
 INSERT INTO user_policies (user_uuid, policy_uuid) VALUES ($1, $2) ON CONFLICT DO NOTHING
 `
@@ -99,6 +79,7 @@ SELECT u.uuid, u.tenant_uuid, u.username, u.password_hash, u.purpose,
        (CASE WHEN u.authentication_method = 'default' THEN t.default_authentication_method ELSE u.authentication_method END)::text AS method
 FROM logins l JOIN users u ON u.uuid = l.user_uuid JOIN tenants t ON t.uuid = u.tenant_uuid
 WHERE l.key = $1 AND u.enabled
+  AND (l.of_username OR EXISTS (SELECT 1 FROM emails e WHERE e.user_uuid = u.uuid AND e.login_key = l.key AND e.confirmed))
 `
 
 type UserByLoginRow struct {
@@ -110,7 +91,7 @@ type UserByLoginRow struct {
 	Method       string
 }
 
-// An enabled user by the key of a login, with all that verifying and issuing need.
+// An enabled user by the key of a login, with all that verifying and issuing need. An address counts once it is confirmed.
 func (q *Queries) UserByLogin(ctx context.Context, db DBTX, key []byte) (UserByLoginRow, error) {
 	row := db.QueryRow(ctx, userByLogin, key)
 	var i UserByLoginRow
@@ -157,49 +138,196 @@ func (q *Queries) UserByUUID(ctx context.Context, db DBTX, argUuid uuid.UUID) (U
 	return i, err
 }
 
-const userClaimLogin = `-- name: UserClaimLogin :execrows
-INSERT INTO logins (key, user_uuid) VALUES ($1, $2)
-ON CONFLICT (key) DO UPDATE SET user_uuid = excluded.user_uuid WHERE logins.user_uuid = excluded.user_uuid
+const userCheckPassword = `-- name: UserCheckPassword :one
+SELECT u.tenant_uuid, u.password_hash, u.enabled,
+       (u.username IS NOT NULL OR EXISTS (SELECT 1 FROM emails e WHERE e.user_uuid = u.uuid AND e.main AND e.confirmed))::boolean AS has_login,
+       (CASE WHEN u.authentication_method = 'default' THEN t.default_authentication_method ELSE u.authentication_method END)::text AS method
+FROM users u JOIN tenants t ON t.uuid = u.tenant_uuid
+WHERE u.uuid = $1
+  AND ($2::uuid IS NULL OR $2::uuid IN (SELECT tenant_ancestors(u.tenant_uuid)))
 `
 
-type UserClaimLoginParams struct {
-	Key      []byte
-	UserUUID uuid.UUID
+type UserCheckPasswordParams struct {
+	UUID  uuid.UUID
+	Scope *uuid.UUID
 }
 
-// Reserves a login for a user; no row when it is another user's.
-func (q *Queries) UserClaimLogin(ctx context.Context, db DBTX, arg UserClaimLoginParams) (int64, error) {
-	result, err := db.Exec(ctx, userClaimLogin, arg.Key, arg.UserUUID)
+type UserCheckPasswordRow struct {
+	TenantUUID   uuid.UUID
+	PasswordHash *string
+	Enabled      bool
+	HasLogin     bool
+	Method       string
+}
+
+// What a change of the password looks at: login is the username, else the main address once it is confirmed. With a scope,
+// only a user of that tenant or below it.
+func (q *Queries) UserCheckPassword(ctx context.Context, db DBTX, arg UserCheckPasswordParams) (UserCheckPasswordRow, error) {
+	row := db.QueryRow(ctx, userCheckPassword, arg.UUID, arg.Scope)
+	var i UserCheckPasswordRow
+	err := row.Scan(
+		&i.TenantUUID,
+		&i.PasswordHash,
+		&i.Enabled,
+		&i.HasLogin,
+		&i.Method,
+	)
+	return i, err
+}
+
+const userClaimLogins = `-- name: UserClaimLogins :many
+INSERT INTO logins (key, user_uuid, of_username)
+SELECT k.key, $1, k.key = $2::bytea IS TRUE FROM unnest($3::bytea[]) AS k (key) ORDER BY k.key
+ON CONFLICT (key) DO UPDATE SET user_uuid = excluded.user_uuid, of_username = logins.of_username OR excluded.of_username
+WHERE logins.user_uuid = excluded.user_uuid
+RETURNING key
+`
+
+type UserClaimLoginsParams struct {
+	UserUUID    uuid.UUID
+	UsernameKey []byte
+	Keys        [][]byte
+}
+
+// Reserves logins for a user, in one order for all so that rivals cannot wait for each other; gives the keys that are
+// theirs now. The others are another user's.
+func (q *Queries) UserClaimLogins(ctx context.Context, db DBTX, arg UserClaimLoginsParams) ([][]byte, error) {
+	rows, err := db.Query(ctx, userClaimLogins, arg.UserUUID, arg.UsernameKey, arg.Keys)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := [][]byte{}
+	for rows.Next() {
+		var key []byte
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		items = append(items, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-const userInsert = `-- name: UserInsert :exec
-INSERT INTO users (uuid, tenant_uuid, username, password_hash, purpose, authentication_method, enabled)
-VALUES ($1, $2, $3, $4, $5, $6, true)
+const userDelete = `-- name: UserDelete :exec
+DELETE FROM users WHERE uuid = $1
+`
+
+func (q *Queries) UserDelete(ctx context.Context, db DBTX, argUuid uuid.UUID) error {
+	_, err := db.Exec(ctx, userDelete, argUuid)
+	return err
+}
+
+const userForeignLogins = `-- name: UserForeignLogins :many
+SELECT key FROM logins WHERE key = ANY ($1::bytea[]) AND user_uuid IS DISTINCT FROM $2::uuid
+`
+
+type UserForeignLoginsParams struct {
+	Keys     [][]byte
+	UserUUID *uuid.UUID
+}
+
+// Which of these keys are another user's.
+func (q *Queries) UserForeignLogins(ctx context.Context, db DBTX, arg UserForeignLoginsParams) ([][]byte, error) {
+	rows, err := db.Query(ctx, userForeignLogins, arg.Keys, arg.UserUUID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := [][]byte{}
+	for rows.Next() {
+		var key []byte
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		items = append(items, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const userGet = `-- name: UserGet :one
+SELECT u.uuid, u.tenant_uuid, u.username, u.firstname, u.lastname, u.purpose, u.authentication_method, u.enabled,
+       (SELECT coalesce(json_agg(json_build_object('uuid', e.uuid, 'address', e.address, 'main', e.main, 'confirmed', e.confirmed)
+                                 ORDER BY e.main DESC, e.address), '[]') FROM emails e WHERE e.user_uuid = u.uuid)::jsonb AS emails
+FROM users u
+WHERE u.uuid = $1 AND $2::uuid IN (SELECT tenant_ancestors(u.tenant_uuid))
+`
+
+type UserGetParams struct {
+	UUID  uuid.UUID
+	Scope uuid.UUID
+}
+
+type UserGetRow struct {
+	UUID                 uuid.UUID
+	TenantUUID           uuid.UUID
+	Username             *string
+	Firstname            *string
+	Lastname             *string
+	Purpose              string
+	AuthenticationMethod string
+	Enabled              bool
+	Emails               json.RawMessage
+}
+
+// A user of a tenant or below it, with the addresses.
+func (q *Queries) UserGet(ctx context.Context, db DBTX, arg UserGetParams) (UserGetRow, error) {
+	row := db.QueryRow(ctx, userGet, arg.UUID, arg.Scope)
+	var i UserGetRow
+	err := row.Scan(
+		&i.UUID,
+		&i.TenantUUID,
+		&i.Username,
+		&i.Firstname,
+		&i.Lastname,
+		&i.Purpose,
+		&i.AuthenticationMethod,
+		&i.Enabled,
+		&i.Emails,
+	)
+	return i, err
+}
+
+const userInsert = `-- name: UserInsert :execrows
+INSERT INTO users (uuid, tenant_uuid, username, firstname, lastname, password_hash, purpose, authentication_method, enabled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (uuid) DO NOTHING
 `
 
 type UserInsertParams struct {
 	UUID                 uuid.UUID
 	TenantUUID           uuid.UUID
 	Username             *string
+	Firstname            *string
+	Lastname             *string
 	PasswordHash         *string
 	Purpose              string
 	AuthenticationMethod string
+	Enabled              bool
 }
 
-func (q *Queries) UserInsert(ctx context.Context, db DBTX, arg UserInsertParams) error {
-	_, err := db.Exec(ctx, userInsert,
+// No row when the uuid is in use.
+func (q *Queries) UserInsert(ctx context.Context, db DBTX, arg UserInsertParams) (int64, error) {
+	result, err := db.Exec(ctx, userInsert,
 		arg.UUID,
 		arg.TenantUUID,
 		arg.Username,
+		arg.Firstname,
+		arg.Lastname,
 		arg.PasswordHash,
 		arg.Purpose,
 		arg.AuthenticationMethod,
+		arg.Enabled,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const userIsAdmin = `-- name: UserIsAdmin :one
@@ -217,10 +345,20 @@ func (q *Queries) UserIsAdmin(ctx context.Context, db DBTX, userUuid uuid.UUID) 
 	return admin, err
 }
 
-const userJoinAllUsersGroup = `-- name: UserJoinAllUsersGroup :exec
+const userJoinAllUsersGroup = `-- name: UserJoinAllUsersGroup :execrows
+WITH made AS (
+    INSERT INTO groups (tenant_uuid, name, slug, system_managed)
+    VALUES ($2::uuid, 'wazo-all-users-tenant-' || $2::uuid, 'wazo-all-users-tenant-' || $2::uuid, true)
+    ON CONFLICT DO NOTHING
+    RETURNING uuid
+)
 INSERT INTO user_groups (user_uuid, group_uuid)
-SELECT $1, g.uuid FROM groups g
-WHERE g.tenant_uuid = $2 AND g.slug = 'wazo-all-users-tenant-' || $2::text
+SELECT $1::uuid, x.uuid FROM (
+    SELECT made.uuid FROM made
+    UNION ALL
+    SELECT g.uuid FROM groups g WHERE g.tenant_uuid = $2::uuid AND g.slug = 'wazo-all-users-tenant-' || $2::uuid
+) AS x
+ON CONFLICT DO NOTHING
 `
 
 type UserJoinAllUsersGroupParams struct {
@@ -228,9 +366,13 @@ type UserJoinAllUsersGroupParams struct {
 	TenantUUID uuid.UUID
 }
 
-func (q *Queries) UserJoinAllUsersGroup(ctx context.Context, db DBTX, arg UserJoinAllUsersGroupParams) error {
-	_, err := db.Exec(ctx, userJoinAllUsersGroup, arg.UserUUID, arg.TenantUUID)
-	return err
+// Makes the group if it is missing. No row when another transaction was making it at the same moment: the next try finds it.
+func (q *Queries) UserJoinAllUsersGroup(ctx context.Context, db DBTX, arg UserJoinAllUsersGroupParams) (int64, error) {
+	result, err := db.Exec(ctx, userJoinAllUsersGroup, arg.UserUUID, arg.TenantUUID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const userLock = `-- name: UserLock :one
@@ -261,6 +403,212 @@ func (q *Queries) UserLock(ctx context.Context, db DBTX, argUuid uuid.UUID) (Use
 		&i.Method,
 	)
 	return i, err
+}
+
+const userLockIn = `-- name: UserLockIn :one
+SELECT u.tenant_uuid, u.username FROM users u
+WHERE u.uuid = $1
+  AND ($2::uuid IS NULL OR $2::uuid IN (SELECT tenant_ancestors(u.tenant_uuid)))
+FOR NO KEY UPDATE OF u
+`
+
+type UserLockInParams struct {
+	UUID  uuid.UUID
+	Scope *uuid.UUID
+}
+
+type UserLockInRow struct {
+	TenantUUID uuid.UUID
+	Username   *string
+}
+
+// A user of a tenant or below it, held until the end of the transaction; without a scope, of any tenant.
+func (q *Queries) UserLockIn(ctx context.Context, db DBTX, arg UserLockInParams) (UserLockInRow, error) {
+	row := db.QueryRow(ctx, userLockIn, arg.UUID, arg.Scope)
+	var i UserLockInRow
+	err := row.Scan(&i.TenantUUID, &i.Username)
+	return i, err
+}
+
+const userLockManyIn = `-- name: UserLockManyIn :many
+SELECT u.uuid FROM users u
+WHERE u.uuid = ANY ($1::uuid[]) AND $2::uuid IN (SELECT tenant_ancestors(u.tenant_uuid))
+ORDER BY u.uuid
+FOR NO KEY UPDATE OF u
+`
+
+type UserLockManyInParams struct {
+	Users []uuid.UUID
+	Scope uuid.UUID
+}
+
+// Those of the users that are in a tenant or below it, held until the end of the transaction, in one order for all.
+func (q *Queries) UserLockManyIn(ctx context.Context, db DBTX, arg UserLockManyInParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, userLockManyIn, arg.Users, arg.Scope)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var uuid uuid.UUID
+		if err := rows.Scan(&uuid); err != nil {
+			return nil, err
+		}
+		items = append(items, uuid)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const userMatch = `-- name: UserMatch :many
+WITH matching AS MATERIALIZED (
+    SELECT u.uuid, u.tenant_uuid, u.username, u.firstname, u.lastname, u.purpose, u.authentication_method, u.enabled FROM users u
+    WHERE CASE WHEN $3::uuid IS NOT NULL
+               THEN u.uuid IN (SELECT ug.user_uuid FROM user_groups ug JOIN groups pg ON pg.uuid = ug.group_uuid
+                          WHERE pg.uuid = $3::uuid
+                            AND ($4::uuid IS NULL OR $4::uuid IN (SELECT tenant_ancestors(pg.tenant_uuid))))
+               WHEN $5::boolean THEN u.tenant_uuid IN (SELECT tenant_subtree($6::uuid))
+               ELSE u.tenant_uuid = $6::uuid END
+      AND ($7::text IS NULL OR u.uuid = ANY (ARRAY(
+            SELECT n.uuid FROM users n WHERE n.username ILIKE $7::text
+            UNION SELECT f.uuid FROM users f WHERE f.firstname ILIKE $7::text
+            UNION SELECT g.uuid FROM users g WHERE g.lastname ILIKE $7::text
+            UNION SELECT e.user_uuid FROM emails e WHERE e.address ILIKE $7::text)))
+      AND ($8::uuid IS NULL OR u.uuid = $8::uuid)
+      AND ($9::text IS NULL OR u.username = $9::text)
+      AND ($10::text IS NULL OR u.firstname = $10::text)
+      AND ($11::text IS NULL OR u.lastname = $11::text)
+      AND ($12::text IS NULL OR u.purpose = $12::text)
+      AND ($13::text IS NULL
+           OR u.uuid = ANY (ARRAY(SELECT e.user_uuid FROM emails e WHERE e.address = $13::text)))
+      AND ($14::uuid IS NULL
+           OR u.uuid IN (SELECT ug.user_uuid FROM user_groups ug WHERE ug.group_uuid = $14::uuid))
+      AND ($15::uuid IS NULL
+           OR u.uuid IN (SELECT up.user_uuid FROM user_policies up WHERE up.policy_uuid = $15::uuid))
+      AND ($16::text IS NULL
+           OR u.uuid IN (SELECT up.user_uuid FROM policies p JOIN user_policies up ON up.policy_uuid = p.uuid
+                         WHERE p.slug = $16::text))
+      AND ($17::uuid IS NULL
+           OR u.uuid IN (SELECT up.user_uuid FROM user_policies up WHERE up.policy_uuid = $17::uuid
+                         UNION ALL
+                         SELECT ug.user_uuid FROM group_policies gp JOIN user_groups ug ON ug.group_uuid = gp.group_uuid
+                         WHERE gp.policy_uuid = $17::uuid))
+      AND ($18::text IS NULL
+           OR u.uuid IN (SELECT up.user_uuid FROM policies p JOIN user_policies up ON up.policy_uuid = p.uuid
+                         WHERE p.slug = $18::text
+                         UNION ALL
+                         SELECT ug.user_uuid FROM policies p JOIN group_policies gp ON gp.policy_uuid = p.uuid
+                         JOIN user_groups ug ON ug.group_uuid = gp.group_uuid
+                         WHERE p.slug = $18::text))
+), page AS (
+    SELECT m.uuid, m.tenant_uuid, m.username, m.firstname, m.lastname, m.purpose, m.authentication_method, m.enabled FROM matching m
+    ORDER BY CASE WHEN NOT $1::boolean THEN CASE $2::text WHEN 'firstname' THEN m.firstname WHEN 'lastname' THEN m.lastname ELSE m.username END END,
+             CASE WHEN $1::boolean THEN CASE $2::text WHEN 'firstname' THEN m.firstname WHEN 'lastname' THEN m.lastname ELSE m.username END END DESC,
+             CASE WHEN NOT $1::boolean THEN m.uuid END,
+             CASE WHEN $1::boolean THEN m.uuid END DESC
+    LIMIT $20::bigint OFFSET $19::bigint
+)
+SELECT c.filtered, p.uuid, p.tenant_uuid, p.username, p.firstname, p.lastname, p.purpose, p.authentication_method, p.enabled,
+       (SELECT coalesce(json_agg(json_build_object('uuid', e.uuid, 'address', e.address, 'main', e.main, 'confirmed', e.confirmed)
+                                 ORDER BY e.main DESC, e.address), '[]') FROM emails e WHERE e.user_uuid = p.uuid)::jsonb AS emails
+FROM (SELECT count(*) AS filtered FROM matching) AS c LEFT JOIN page p ON true
+ORDER BY CASE WHEN NOT $1::boolean THEN CASE $2::text WHEN 'firstname' THEN p.firstname WHEN 'lastname' THEN p.lastname ELSE p.username END END,
+         CASE WHEN $1::boolean THEN CASE $2::text WHEN 'firstname' THEN p.firstname WHEN 'lastname' THEN p.lastname ELSE p.username END END DESC,
+         CASE WHEN NOT $1::boolean THEN p.uuid END,
+         CASE WHEN $1::boolean THEN p.uuid END DESC
+`
+
+type UserMatchParams struct {
+	Descending    bool
+	SortBy        string
+	ParentGroup   *uuid.UUID
+	GroupScope    *uuid.UUID
+	Recurse       bool
+	Scope         uuid.UUID
+	Pattern       *string
+	UUID          *uuid.UUID
+	Username      *string
+	Firstname     *string
+	Lastname      *string
+	Purpose       *string
+	EmailAddress  *string
+	GroupUUID     *uuid.UUID
+	PolicyUUID    *uuid.UUID
+	PolicySlug    *string
+	HasPolicyUUID *uuid.UUID
+	HasPolicySlug *string
+	SkipRows      int64
+	MaxRows       *int64
+}
+
+type UserMatchRow struct {
+	Filtered             int64
+	UUID                 *uuid.UUID
+	TenantUUID           *uuid.UUID
+	Username             *string
+	Firstname            *string
+	Lastname             *string
+	Purpose              *string
+	AuthenticationMethod *string
+	Enabled              *bool
+	Emails               json.RawMessage
+}
+
+// How many users pass the filters, and a page of them: one row without a user when the page is empty. What is searched for
+// is found by the trigram indexes.
+func (q *Queries) UserMatch(ctx context.Context, db DBTX, arg UserMatchParams) ([]UserMatchRow, error) {
+	rows, err := db.Query(ctx, userMatch,
+		arg.Descending,
+		arg.SortBy,
+		arg.ParentGroup,
+		arg.GroupScope,
+		arg.Recurse,
+		arg.Scope,
+		arg.Pattern,
+		arg.UUID,
+		arg.Username,
+		arg.Firstname,
+		arg.Lastname,
+		arg.Purpose,
+		arg.EmailAddress,
+		arg.GroupUUID,
+		arg.PolicyUUID,
+		arg.PolicySlug,
+		arg.HasPolicyUUID,
+		arg.HasPolicySlug,
+		arg.SkipRows,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UserMatchRow{}
+	for rows.Next() {
+		var i UserMatchRow
+		if err := rows.Scan(
+			&i.Filtered,
+			&i.UUID,
+			&i.TenantUUID,
+			&i.Username,
+			&i.Firstname,
+			&i.Lastname,
+			&i.Purpose,
+			&i.AuthenticationMethod,
+			&i.Enabled,
+			&i.Emails,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const userMethodsWithout = `-- name: UserMethodsWithout :many
@@ -323,6 +671,90 @@ func (q *Queries) UserOwnerOfLogin(ctx context.Context, db DBTX, key []byte) (Us
 	return i, err
 }
 
+const userPage = `-- name: UserPage :many
+SELECT p.uuid, p.tenant_uuid, p.username, p.firstname, p.lastname, p.purpose, p.authentication_method, p.enabled,
+       (SELECT coalesce(json_agg(json_build_object('uuid', e.uuid, 'address', e.address, 'main', e.main, 'confirmed', e.confirmed)
+                                 ORDER BY e.main DESC, e.address), '[]') FROM emails e WHERE e.user_uuid = p.uuid)::jsonb AS emails
+FROM (
+    SELECT u.uuid, u.tenant_uuid, u.username, u.firstname, u.lastname, u.password_hash, u.enabled, u.purpose, u.authentication_method, u.created_at FROM users u
+    WHERE CASE WHEN $1::boolean THEN u.uuid = ANY (ARRAY(SELECT x.uuid FROM users x WHERE x.tenant_uuid = ANY (ARRAY(SELECT tenant_subtree($2::uuid)))))
+               WHEN $3::boolean THEN u.tenant_uuid IN (SELECT tenant_subtree($2::uuid))
+               ELSE u.tenant_uuid = $2::uuid END
+    ORDER BY CASE WHEN NOT $4::boolean THEN CASE $5::text WHEN 'firstname' THEN u.firstname WHEN 'lastname' THEN u.lastname ELSE u.username END END,
+             CASE WHEN $4::boolean THEN CASE $5::text WHEN 'firstname' THEN u.firstname WHEN 'lastname' THEN u.lastname ELSE u.username END END DESC,
+             CASE WHEN NOT $4::boolean THEN u.uuid END,
+             CASE WHEN $4::boolean THEN u.uuid END DESC
+    LIMIT $7::bigint OFFSET $6::bigint
+) AS p
+ORDER BY CASE WHEN NOT $4::boolean THEN CASE $5::text WHEN 'firstname' THEN p.firstname WHEN 'lastname' THEN p.lastname ELSE p.username END END,
+         CASE WHEN $4::boolean THEN CASE $5::text WHEN 'firstname' THEN p.firstname WHEN 'lastname' THEN p.lastname ELSE p.username END END DESC,
+         CASE WHEN NOT $4::boolean THEN p.uuid END,
+         CASE WHEN $4::boolean THEN p.uuid END DESC
+`
+
+type UserPageParams struct {
+	Few        bool
+	Scope      uuid.UUID
+	Recurse    bool
+	Descending bool
+	SortBy     string
+	SkipRows   int64
+	MaxRows    *int64
+}
+
+type UserPageRow struct {
+	UUID                 uuid.UUID
+	TenantUUID           uuid.UUID
+	Username             *string
+	Firstname            *string
+	Lastname             *string
+	Purpose              string
+	AuthenticationMethod string
+	Enabled              bool
+	Emails               json.RawMessage
+}
+
+// A page of a tenant's users, with everything below it or not, without any filter. In the default order it walks
+// users_tenant_username_idx or users_username_idx and stops at the end of the page; where the tenants have few of all users,
+// these are gathered and sorted.
+func (q *Queries) UserPage(ctx context.Context, db DBTX, arg UserPageParams) ([]UserPageRow, error) {
+	rows, err := db.Query(ctx, userPage,
+		arg.Few,
+		arg.Scope,
+		arg.Recurse,
+		arg.Descending,
+		arg.SortBy,
+		arg.SkipRows,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UserPageRow{}
+	for rows.Next() {
+		var i UserPageRow
+		if err := rows.Scan(
+			&i.UUID,
+			&i.TenantUUID,
+			&i.Username,
+			&i.Firstname,
+			&i.Lastname,
+			&i.Purpose,
+			&i.AuthenticationMethod,
+			&i.Enabled,
+			&i.Emails,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const userRehash = `-- name: UserRehash :execrows
 UPDATE users SET password_hash = $1 WHERE uuid = $2 AND password_hash = $3::text
 `
@@ -342,8 +774,59 @@ func (q *Queries) UserRehash(ctx context.Context, db DBTX, arg UserRehashParams)
 	return result.RowsAffected(), nil
 }
 
-const userSetPassword = `-- name: UserSetPassword :execrows
-UPDATE users SET password_hash = $1 WHERE uuid = $2
+const userReleaseAddresses = `-- name: UserReleaseAddresses :exec
+DELETE FROM logins WHERE user_uuid = $1 AND NOT of_username AND NOT key = ANY ($2::bytea[])
+`
+
+type UserReleaseAddressesParams struct {
+	UserUUID uuid.UUID
+	Keys     [][]byte
+}
+
+// Gives free what was reserved for addresses that the user no longer has.
+func (q *Queries) UserReleaseAddresses(ctx context.Context, db DBTX, arg UserReleaseAddressesParams) error {
+	_, err := db.Exec(ctx, userReleaseAddresses, arg.UserUUID, arg.Keys)
+	return err
+}
+
+const userReleaseUsername = `-- name: UserReleaseUsername :exec
+WITH gone AS (
+    DELETE FROM logins l
+    WHERE l.user_uuid = $1 AND l.of_username AND l.key IS DISTINCT FROM $2::bytea
+      AND NOT EXISTS (SELECT 1 FROM emails e WHERE e.user_uuid = l.user_uuid AND e.login_key = l.key)
+)
+UPDATE logins l SET of_username = false
+WHERE l.user_uuid = $1 AND l.of_username AND l.key IS DISTINCT FROM $2::bytea
+  AND EXISTS (SELECT 1 FROM emails e WHERE e.user_uuid = l.user_uuid AND e.login_key = l.key)
+`
+
+type UserReleaseUsernameParams struct {
+	UserUUID    uuid.UUID
+	UsernameKey []byte
+}
+
+// Gives free what was reserved for another username than the present one, unless it is an address of the user too.
+func (q *Queries) UserReleaseUsername(ctx context.Context, db DBTX, arg UserReleaseUsernameParams) error {
+	_, err := db.Exec(ctx, userReleaseUsername, arg.UserUUID, arg.UsernameKey)
+	return err
+}
+
+const userSetMethod = `-- name: UserSetMethod :exec
+UPDATE users SET authentication_method = $1 WHERE uuid = ANY ($2::uuid[]) AND authentication_method <> $1
+`
+
+type UserSetMethodParams struct {
+	Method string
+	Users  []uuid.UUID
+}
+
+func (q *Queries) UserSetMethod(ctx context.Context, db DBTX, arg UserSetMethodParams) error {
+	_, err := db.Exec(ctx, userSetMethod, arg.Method, arg.Users)
+	return err
+}
+
+const userSetPassword = `-- name: UserSetPassword :one
+UPDATE users SET password_hash = $1 WHERE uuid = $2 RETURNING tenant_uuid
 `
 
 type UserSetPasswordParams struct {
@@ -351,12 +834,11 @@ type UserSetPasswordParams struct {
 	UUID         uuid.UUID
 }
 
-func (q *Queries) UserSetPassword(ctx context.Context, db DBTX, arg UserSetPasswordParams) (int64, error) {
-	result, err := db.Exec(ctx, userSetPassword, arg.PasswordHash, arg.UUID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) UserSetPassword(ctx context.Context, db DBTX, arg UserSetPasswordParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, userSetPassword, arg.PasswordHash, arg.UUID)
+	var tenant_uuid uuid.UUID
+	err := row.Scan(&tenant_uuid)
+	return tenant_uuid, err
 }
 
 const userTenant = `-- name: UserTenant :one
@@ -368,4 +850,87 @@ func (q *Queries) UserTenant(ctx context.Context, db DBTX, argUuid uuid.UUID) (u
 	var tenant_uuid uuid.UUID
 	err := row.Scan(&tenant_uuid)
 	return tenant_uuid, err
+}
+
+const userTotal = `-- name: UserTotal :one
+SELECT count(*) FROM users u
+WHERE CASE WHEN $1::uuid IS NOT NULL
+           THEN u.uuid IN (SELECT ug.user_uuid FROM user_groups ug JOIN groups pg ON pg.uuid = ug.group_uuid
+                          WHERE pg.uuid = $1::uuid
+                            AND ($2::uuid IS NULL OR $2::uuid IN (SELECT tenant_ancestors(pg.tenant_uuid))))
+           WHEN $3::boolean THEN u.tenant_uuid IN (SELECT tenant_subtree($4::uuid))
+           ELSE u.tenant_uuid = $4::uuid END
+`
+
+type UserTotalParams struct {
+	ParentGroup *uuid.UUID
+	GroupScope  *uuid.UUID
+	Recurse     bool
+	Scope       uuid.UUID
+}
+
+// How many users a list has without any filter: those of a group, of a tenant, or of a tenant and everything below it. The
+// branches that do not apply are gone before a plan is made: the list queries of users are planned with their parameters.
+func (q *Queries) UserTotal(ctx context.Context, db DBTX, arg UserTotalParams) (int64, error) {
+	row := db.QueryRow(ctx, userTotal,
+		arg.ParentGroup,
+		arg.GroupScope,
+		arg.Recurse,
+		arg.Scope,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const userUnsetMethod = `-- name: UserUnsetMethod :execrows
+UPDATE users SET authentication_method = 'default' WHERE uuid = $1 AND authentication_method = $2
+`
+
+type UserUnsetMethodParams struct {
+	UUID   uuid.UUID
+	Method string
+}
+
+// Back to the tenant's default if this was the user's method.
+func (q *Queries) UserUnsetMethod(ctx context.Context, db DBTX, arg UserUnsetMethodParams) (int64, error) {
+	result, err := db.Exec(ctx, userUnsetMethod, arg.UUID, arg.Method)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const userUpdate = `-- name: UserUpdate :one
+UPDATE users u SET username = $1, firstname = $2, lastname = $3, purpose = $4,
+                   authentication_method = $5, enabled = $6
+WHERE u.uuid = $7
+RETURNING (SELECT coalesce(json_agg(json_build_object('uuid', e.uuid, 'address', e.address, 'main', e.main, 'confirmed', e.confirmed)
+                                    ORDER BY e.main DESC, e.address), '[]') FROM emails e WHERE e.user_uuid = u.uuid)::jsonb AS emails
+`
+
+type UserUpdateParams struct {
+	Username             *string
+	Firstname            *string
+	Lastname             *string
+	Purpose              string
+	AuthenticationMethod string
+	Enabled              bool
+	UUID                 uuid.UUID
+}
+
+// Gives the addresses, of which it changes none.
+func (q *Queries) UserUpdate(ctx context.Context, db DBTX, arg UserUpdateParams) (json.RawMessage, error) {
+	row := db.QueryRow(ctx, userUpdate,
+		arg.Username,
+		arg.Firstname,
+		arg.Lastname,
+		arg.Purpose,
+		arg.AuthenticationMethod,
+		arg.Enabled,
+		arg.UUID,
+	)
+	var emails json.RawMessage
+	err := row.Scan(&emails)
+	return emails, err
 }

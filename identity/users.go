@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -20,15 +21,48 @@ const (
 	PurposeExternalAPI = "external_api"
 )
 
-// Hasher makes and verifies password hashes.
+// Reasons why a user's sessions end; they are those of the lifetimes.
+const (
+	reasonPasswordChanged = "password changed"
+	reasonUserDisabled    = "user disabled"
+	reasonUserDeleted     = "user deleted"
+)
+
+// Hasher makes and verifies password hashes at a cost that the process can bear.
 type Hasher interface {
 	Hash(ctx context.Context, password string) (string, error)
 	Verify(ctx context.Context, password, stored string) (ok, rehash bool, err error)
+	// VerifyAbsent does the work of a wrong password where there is none to compare with.
+	VerifyAbsent(ctx context.Context, password string) error
 }
 
 // Sessions ends sessions inside the caller's transaction.
 type Sessions interface {
 	RevokeUserIn(ctx context.Context, tx pgx.Tx, user uuid.UUID, reason string) (int, error)
+	// RevokeResetsIn ends all reset mails of a user and gives the sessions of their tokens.
+	RevokeResetsIn(ctx context.Context, tx pgx.Tx, user uuid.UUID) ([]uuid.UUID, error)
+	// RevokeMailsIn ends the tokens of all mails of a user.
+	RevokeMailsIn(ctx context.Context, tx pgx.Tx, user uuid.UUID, reason string) (int, error)
+}
+
+// User is a user as everybody may see it: nothing about the password (identity.md section 3).
+type User struct {
+	UUID, Tenant                  uuid.UUID
+	Username, Firstname, Lastname *string
+	Purpose                       string
+	// Method is the authentication method, "default" for the tenant's.
+	Method  string
+	Enabled bool
+	// Emails has the main one first.
+	Emails []Email
+}
+
+// Email is an address of a user.
+type Email struct {
+	UUID      uuid.UUID `json:"uuid"`
+	Address   string    `json:"address"`
+	Main      bool      `json:"main"`
+	Confirmed bool      `json:"confirmed"`
 }
 
 // Users makes and changes users.
@@ -37,135 +71,53 @@ type Users struct {
 	q        *db.Queries
 	hasher   Hasher
 	sessions Sessions
+	methods  KnownMethods
+	throttle Throttle // nil: every attempt is admitted
 	wake     func()
 }
 
-// NewUsers makes the service. wake tells the relays, after a commit, that lifetimes are due.
-func NewUsers(pool *pgxpool.Pool, hasher Hasher, sessions Sessions, wake func()) *Users {
-	return &Users{pool: pool, q: db.New(), hasher: hasher, sessions: sessions, wake: wake}
+// NewUsers makes the service. methods may be nil where no request is served. wake tells the relays, after a commit, that
+// lifetimes or events are due.
+func NewUsers(pool *pgxpool.Pool, hasher Hasher, sessions Sessions, methods KnownMethods, wake func()) *Users {
+	return &Users{pool: pool, q: db.New(), hasher: hasher, sessions: sessions, methods: methods, wake: wake}
 }
 
-// ErrPasswordSet says that a user exists already, with another password.
-var ErrPasswordSet = errors.New("exists already with different credential")
-
-// Initial describes the first user (operations.md section 1.3).
-type Initial struct {
-	Username, Password, Purpose, PolicySlug string
-}
-
-// Bootstrap makes the first user in the top tenant. A user who can log in with these credentials already is left as they
-// are (created is false); one with another password is ErrPasswordSet. An unknown policy or purpose is fault.Invalid and
-// stores nothing.
-func (u *Users) Bootstrap(ctx context.Context, in Initial) (created bool, err error) {
-	if in.Username == "" || in.Password == "" {
-		return false, fault.Historic(fault.Invalid, "username and password of the first user must not be empty")
-	}
-	switch in.Purpose {
-	case PurposeUser, PurposeInternal, PurposeExternalAPI:
-	default:
-		return false, fault.Historic(fault.Invalid, fmt.Sprintf("purpose %q: must be one of user, internal, external_api", in.Purpose))
-	}
-	if done, err := u.alreadyThere(ctx, in); done || err != nil {
-		return false, err
-	}
-	hash, err := u.hasher.Hash(ctx, in.Password)
-	if err != nil {
-		return false, fmt.Errorf("hash password: %w", err)
-	}
-	err = db.InTx(ctx, u.pool, func(tx pgx.Tx) error { return u.insertInitial(ctx, tx, in, hash) })
-	if f, ok := fault.As(err); ok && f.Kind == fault.Conflict { // another process was faster: with the same password that is fine
-		if done, err := u.alreadyThere(ctx, in); done || err != nil {
-			return false, err
-		}
-	}
-	return err == nil, err
-}
-
-// alreadyThere tells whether the username is taken by somebody with exactly this password.
-func (u *Users) alreadyThere(ctx context.Context, in Initial) (bool, error) {
-	owner, err := u.q.UserOwnerOfLogin(ctx, u.pool, db.LoginKey(in.Username))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("find user by login: %w", err)
-	}
-	if owner.PasswordHash != nil && owner.Enabled {
-		ok, _, err := u.hasher.Verify(ctx, in.Password, *owner.PasswordHash)
-		if err != nil {
-			return false, fmt.Errorf("verify password: %w", err)
-		}
-		if ok {
-			return true, nil
-		}
-	}
-	return false, fmt.Errorf("User %s %w", in.Username, ErrPasswordSet) //nolint:staticcheck // the contract's wording
-}
-
-func (u *Users) insertInitial(ctx context.Context, tx pgx.Tx, in Initial, hash string) error {
-	top, err := u.q.TenantTop(ctx, tx)
-	if err != nil {
-		return fmt.Errorf("find the top tenant: %w", err)
-	}
-	policy, err := u.q.PolicyBySlug(ctx, tx, db.PolicyBySlugParams{TenantUUID: top, Slug: in.PolicySlug})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return fault.Historic(fault.Invalid, fmt.Sprintf("policy %q: there is none with this slug", in.PolicySlug))
-	}
-	if err != nil {
-		return fmt.Errorf("find policy: %w", err)
-	}
-	id := uuid.New()
-	err = u.q.UserInsert(ctx, tx, db.UserInsertParams{UUID: id, TenantUUID: top, Username: &in.Username, PasswordHash: &hash,
-		Purpose: in.Purpose, AuthenticationMethod: "native"})
-	if err != nil {
-		return fmt.Errorf("insert user: %w", err)
-	}
-	if err := u.claimLogin(ctx, tx, id, in.Username); err != nil {
-		return err
-	}
-	if err := u.q.UserJoinAllUsersGroup(ctx, tx, db.UserJoinAllUsersGroupParams{UserUUID: id, TenantUUID: top}); err != nil {
-		return fmt.Errorf("join the all-users group: %w", err)
-	}
-	if err := u.q.UserAddPolicy(ctx, tx, db.UserAddPolicyParams{UserUUID: id, PolicyUUID: policy}); err != nil {
-		return fmt.Errorf("attach policy: %w", err)
-	}
-	return nil
-}
-
-// claimLogin reserves a login; fault.Conflict when it is another user's.
-func (u *Users) claimLogin(ctx context.Context, tx pgx.Tx, user uuid.UUID, login string) error {
-	n, err := u.q.UserClaimLogin(ctx, tx, db.UserClaimLoginParams{Key: db.LoginKey(login), UserUUID: user})
-	if err != nil {
-		return fmt.Errorf("claim login: %w", err)
-	}
-	if n == 0 {
-		return fault.Modern(fault.Conflict, "conflict", "users", "Conflict detected", map[string]any{"username": map[string]any{
-			"constraint_id": "unique", "message": `The login "` + login + `" is already used`}})
-	}
-	return nil
-}
-
-// SetPassword gives a user another password and ends all of the user's sessions in the same transaction. Refresh tokens
-// stay (tokens.md section 7). fault.NotFound without such a user.
-func (u *Users) SetPassword(ctx context.Context, user uuid.UUID, password string) error {
-	hash, err := u.hasher.Hash(ctx, password)
-	if err != nil {
-		return fmt.Errorf("hash password: %w", err)
-	}
-	err = db.InTx(ctx, u.pool, func(tx pgx.Tx) error {
-		n, err := u.q.UserSetPassword(ctx, tx, db.UserSetPasswordParams{UUID: user, PasswordHash: &hash})
-		if err != nil {
-			return fmt.Errorf("set password: %w", err)
-		}
-		if n == 0 {
-			return fault.UnknownUser(user.String())
-		}
-		_, err = u.sessions.RevokeUserIn(ctx, tx, user, "password changed")
+// Get is a user of a tenant or below it; else fault.NotFound (identity.md section 6).
+func (u *Users) Get(ctx context.Context, scope, user uuid.UUID) (User, error) {
+	var r db.UserGetRow
+	err := db.Retry(ctx, func() (err error) {
+		r, err = u.q.UserGet(ctx, u.pool, db.UserGetParams{UUID: user, Scope: scope})
 		return err
 	})
-	if err != nil {
-		return err
+	if errors.Is(err, pgx.ErrNoRows) {
+		return User{}, fault.UnknownUser(user.String())
 	}
-	u.wake()
-	return nil
+	if err != nil {
+		return User{}, fmt.Errorf("read user: %w", err)
+	}
+	emails, err := readEmails(r.Emails)
+	return User{UUID: r.UUID, Tenant: r.TenantUUID, Username: r.Username, Firstname: r.Firstname, Lastname: r.Lastname, Purpose: r.Purpose,
+		Method: r.AuthenticationMethod, Enabled: r.Enabled, Emails: emails}, err
+}
+
+// readEmails reads addresses as the queries aggregate them.
+func readEmails(text []byte) ([]Email, error) {
+	emails := []Email{}
+	if err := json.Unmarshal(text, &emails); err != nil {
+		return nil, fmt.Errorf("read addresses of a user: %w", err)
+	}
+	return emails, nil
+}
+
+// lockIn holds a user's row until the end of the transaction. With a scope, the user must be in that tenant or below it:
+// else fault.NotFound.
+func (u *Users) lockIn(ctx context.Context, tx pgx.Tx, scope *uuid.UUID, user uuid.UUID) (db.UserLockInRow, error) {
+	r, err := u.q.UserLockIn(ctx, tx, db.UserLockInParams{UUID: user, Scope: scope})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, fault.UnknownUser(user.String())
+	}
+	if err != nil {
+		return r, fmt.Errorf("lock user: %w", err)
+	}
+	return r, nil
 }

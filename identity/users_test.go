@@ -25,7 +25,7 @@ func setup(t *testing.T) (*pgxpool.Pool, *identity.Users) {
 	pool := dbtest.Pool(t)
 	hasher := password.New(password.Params{MemoryKiB: 8192, Iterations: 1, Parallelism: 1}, 2, 100)
 	wake := func() {}
-	return pool, identity.NewUsers(pool, hasher, token.New(token.Deps{Pool: pool, Log: slog.New(slog.DiscardHandler), Wake: wake}), wake)
+	return pool, identity.NewUsers(pool, hasher, token.New(token.Deps{Pool: pool, Log: slog.New(slog.DiscardHandler), Wake: wake}), nil, wake)
 }
 
 func initial() identity.Initial {

@@ -51,7 +51,7 @@ WITH due AS (
 )
 SELECT l.session_uuid, l.wanted, l.reason, l.version, l.failures, l.created_at,
        t.kind, t.auth_id, t.tenant_uuid, t.backend, t.remote_addr, t.user_agent,
-       t.issued_at, t.expires_at
+       t.issued_at, t.expires_at, t.notice_at
 FROM leased l LEFT JOIN tokens t ON t.session_uuid = l.session_uuid;
 
 -- name: LifetimeDueParked :many

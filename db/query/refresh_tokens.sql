@@ -8,11 +8,11 @@ FROM refresh_tokens r JOIN users u ON u.uuid = r.user_uuid
 WHERE u.tenant_uuid = ANY (@tenants::uuid[])
   AND (sqlc.narg('user_uuid')::uuid IS NULL OR r.user_uuid = sqlc.narg('user_uuid')::uuid);
 
--- name: RefreshTokenDelete :execrows
-DELETE FROM refresh_tokens WHERE user_uuid = @user_uuid AND client_key = @client_key;
+-- name: RefreshTokenDelete :many
+DELETE FROM refresh_tokens WHERE user_uuid = @user_uuid AND client_key = @client_key RETURNING uuid, mobile;
 
--- name: RefreshTokenDeleteByUUID :exec
-DELETE FROM refresh_tokens WHERE uuid = @uuid;
+-- name: RefreshTokenDeleteByUUID :one
+DELETE FROM refresh_tokens WHERE uuid = @uuid RETURNING client_id, mobile;
 
 -- name: RefreshTokenFind :one
 -- What a client presents: the value and the client id it was made for.

@@ -14,4 +14,4 @@ CREATE TABLE event_outbox (
     session_uuid uuid,
     data         jsonb NOT NULL,
     happened_at  timestamptz NOT NULL DEFAULT clock_timestamp()
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000);

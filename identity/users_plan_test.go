@@ -1,0 +1,136 @@
+package identity_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/xivo-auth/xivo-auth/db/dbtest"
+	"github.com/xivo-auth/xivo-auth/db/dbtest/factory"
+	"github.com/xivo-auth/xivo-auth/identity"
+	"github.com/xivo-auth/xivo-auth/list"
+)
+
+// statement is one that was sent to the database.
+type statement struct {
+	sql  string
+	args []any
+}
+
+// journal notes every statement of a pool.
+type journal struct {
+	mu         sync.Mutex
+	statements []statement
+}
+
+func (j *journal) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.statements = append(j.statements, statement{d.SQL, d.Args})
+	return ctx
+}
+
+func (*journal) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// take gives what was noted since the last time, without what begins and ends transactions.
+func (j *journal) take() (taken []statement) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, s := range j.statements {
+		if s.sql != "begin" && s.sql != "commit" && s.sql != "rollback" {
+			taken = append(taken, s)
+		}
+	}
+	j.statements = nil
+	return taken
+}
+
+// noted is a pool whose statements are noted.
+func noted(t *testing.T) (*pgxpool.Pool, *journal) {
+	t.Helper()
+	c, err := pgxpool.ParseConfig(dbtest.URI(t))
+	require.NoError(t, err)
+	j := &journal{}
+	c.ConnConfig.Tracer = j
+	pool, err := pgxpool.NewWithConfig(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool, j
+}
+
+// crowd makes many users, most of them in one tenant, a few in many tenants, and gives the top tenant and the crowded one.
+func crowd(t *testing.T, pool *pgxpool.Pool, users, tenants int) (top, crowded uuid.UUID) {
+	t.Helper()
+	top = factory.TopTenant(t.Context(), t, pool)
+	crowded = factory.Tenant(t.Context(), t, pool, top)
+	for _, s := range []string{
+		`INSERT INTO tenants (parent_uuid, name, slug) SELECT $1, 'tenant', 't' || n FROM generate_series(1, $3) n WHERE $2::uuid IS NOT NULL AND $4::int > 0`,
+		`INSERT INTO users (tenant_uuid, username, firstname, lastname)
+		 SELECT $2, 'user-' || lpad((n * 7919 % $4::int)::text, 7, '0'), md5(n::text), 'Lastname ' || n FROM generate_series(1, $4::int) n WHERE $1::uuid IS NOT NULL AND $3::int >= 0`,
+		`INSERT INTO users (tenant_uuid, username) SELECT uuid, 'few-' || slug FROM tenants WHERE parent_uuid = $1 AND uuid <> $2 AND $3::int >= 0 AND $4::int >= 0`,
+		`INSERT INTO emails (user_uuid, address, login_key, main, confirmed)
+		 SELECT uuid, username || '@example.com', sha256(convert_to(username || '@example.com', 'UTF8')), true, true FROM users
+		 WHERE username IS NOT NULL AND $1::uuid IS NOT NULL AND $2::uuid IS NOT NULL AND $3::int >= 0 AND $4::int >= 0`,
+		`INSERT INTO groups (uuid, tenant_uuid, name, slug) SELECT $2, $2, 'everybody', 'everybody' WHERE $1::uuid IS NOT NULL AND $3::int >= 0 AND $4::int >= 0`,
+		`INSERT INTO user_groups (user_uuid, group_uuid) SELECT u.uuid, $2 FROM users u WHERE u.tenant_uuid = $2 AND $1::uuid IS NOT NULL AND $3::int >= 0 AND $4::int >= 0`,
+	} {
+		_, err := pool.Exec(t.Context(), s, top, crowded, tenants, users)
+		require.NoError(t, err)
+	}
+	_, err := pool.Exec(t.Context(), "VACUUM ANALYZE")
+	require.NoError(t, err)
+	return top, crowded
+}
+
+// explain gives the plan of a statement with its parameters.
+func explain(t *testing.T, pool *pgxpool.Pool, s statement) string {
+	t.Helper()
+	rows, err := pool.Query(t.Context(), "EXPLAIN (ANALYZE, TIMING OFF) "+s.sql, s.args...)
+	require.NoError(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return strings.Join(lines, "\n")
+}
+
+func TestListsOfUsersAreFoundByIndexes(t *testing.T) {
+	t.Parallel()
+	pool, j := noted(t)
+	top, crowded := crowd(t, pool, 10_000, 300)
+	users := identity.NewUsers(pool, nil, nil, nil, func() {})
+	limit, name, word, id := int64(100), "user-0000042", "r-000004", uuid.New()
+	page := list.Page{Limit: &limit, OrderBy: "username"}
+	backwards := page
+	backwards.Descending = true
+	for what, c := range map[string]struct {
+		scope   uuid.UUID
+		recurse bool
+		filter  identity.UserFilter
+		page    list.Page
+		index   string
+	}{
+		"first page":             {crowded, false, identity.UserFilter{}, page, "username_idx"},
+		"first page, backwards":  {crowded, false, identity.UserFilter{}, backwards, "username_idx"},
+		"first page of the tree": {top, true, identity.UserFilter{}, page, "users_username_idx"},
+		"search":                 {crowded, false, identity.UserFilter{Search: &word}, page, "users_username_trgm_idx"},
+		"search, addresses":      {top, true, identity.UserFilter{Search: &word}, page, "emails_address_trgm_idx"},
+		"username":               {top, true, identity.UserFilter{Username: &name}, page, "users_username_idx"},
+		"address":                {top, true, identity.UserFilter{EmailAddress: &name}, page, "emails_address_idx"},
+		"uuid":                   {top, true, identity.UserFilter{UUID: &id}, page, "users_pkey"},
+	} {
+		j.take()
+		_, _, _, err := users.List(t.Context(), c.scope, c.recurse, c.filter, c.page)
+		require.NoError(t, err, what)
+		sent := j.take()
+		require.Len(t, sent, 2, "%s: a total and a page, whatever the length of the list", what)
+		plan := explain(t, pool, sent[1])
+		require.Contains(t, plan, c.index, "%s\n%s", what, plan)
+		require.NotContains(t, plan, "Seq Scan on users", "%s\n%s", what, plan)
+		require.NotContains(t, plan, "Seq Scan on emails", "%s\n%s", what, plan)
+	}
+}
