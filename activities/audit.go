@@ -50,6 +50,15 @@ type Audit struct {
 	Temporal  client.Client
 	TaskQueue string // of this installation: no other's lifetimes are looked at
 	Metrics   *Metrics
+	// Sweeps are done with that of the access lists, in their order.
+	Sweeps []Sweep
+}
+
+// Sweep tidies one kind of rows that have had their time.
+type Sweep struct {
+	What string // for messages, as in "sweep the trail"
+	// Do deletes up to limit rows and tells how many; fewer than limit says that none is left.
+	Do func(ctx context.Context, limit int) (int, error)
 }
 
 // progress is the heartbeat of an activity that goes through pages.
@@ -114,21 +123,39 @@ func (a *Audit) SweepOverdueTokens(ctx context.Context, in workflows.AuditStep) 
 	}
 }
 
-// SweepStaleAccessLists deletes access lists that no token names any more.
+// SweepStaleAccessLists deletes access lists that no token names any more, and tells how many; then whatever else has had
+// its time.
 func (a *Audit) SweepStaleAccessLists(ctx context.Context) (int, error) {
 	at := resume(ctx)
-	for {
-		deleted, err := a.Store.SweepAccessLists(ctx, sweepSize)
-		if err != nil {
-			return 0, plain(ctx, "sweep access lists", err)
+	if err := sweep(ctx, &at, Sweep{What: "sweep access lists", Do: a.Store.SweepAccessLists}, func(n int) { at.Repaired += n }); err != nil {
+		return 0, err
+	}
+	for _, s := range a.Sweeps {
+		swept := 0
+		if err := sweep(ctx, &at, s, func(n int) { swept += n }); err != nil {
+			return 0, err
 		}
-		at.Repaired += deleted
-		activity.RecordHeartbeat(ctx, at)
+		if swept > 0 {
+			activity.GetLogger(ctx).Info("The audit tidied up", "step", s.What, "number", swept)
+		}
+	}
+	return at.Repaired, nil
+}
+
+// sweep does one sweep to its end, batch by batch.
+func sweep(ctx context.Context, at *progress, s Sweep, count func(n int)) error {
+	for {
+		deleted, err := s.Do(ctx, sweepSize)
+		if err != nil {
+			return plain(ctx, s.What, err)
+		}
+		count(deleted)
+		activity.RecordHeartbeat(ctx, *at)
 		if deleted < sweepSize {
-			return at.Repaired, nil
+			return nil
 		}
 		if err := sleep(ctx, pagePause); err != nil {
-			return 0, err
+			return err
 		}
 	}
 }

@@ -246,3 +246,22 @@ func TestLifetimesWithoutTokenAreEnded(t *testing.T) {
 	require.Equal(t, workflows.AuditRepaired{Repaired: 1}, repair(t, a.EndOrphanedLifetimes, workflows.AuditStep{Allowed: 10}))
 	require.Equal(t, all[3:], s.end)
 }
+
+func TestOtherSweepsAreDoneWithTheAccessLists(t *testing.T) {
+	t.Parallel()
+	left := map[string]int{"trail": 1200, "counts": 3}
+	sweep := func(what string) Sweep {
+		return Sweep{What: "sweep " + what, Do: func(_ context.Context, limit int) (int, error) {
+			n := min(limit, left[what])
+			left[what] -= n
+			return n, nil
+		}}
+	}
+	a := &Audit{Store: &store{lists: 7}, Metrics: NewMetrics(prometheus.NewRegistry()), Sweeps: []Sweep{sweep("trail"), sweep("counts")}}
+	answer, err := environment(t, a.SweepStaleAccessLists).ExecuteActivity(a.SweepStaleAccessLists)
+	require.NoError(t, err)
+	var lists int
+	require.NoError(t, answer.Get(&lists))
+	require.Equal(t, 7, lists, "only these are told")
+	require.Equal(t, map[string]int{"trail": 0, "counts": 0}, left)
+}

@@ -25,7 +25,12 @@ func key(prefix string, parts ...string) string {
 	if len(k) <= maxKey {
 		return k
 	}
-	sum := sha256.Sum256([]byte(parts[longest]))
-	escaped[longest] = "sha256-" + hex.EncodeToString(sum[:])
+	escaped[longest] = digest(parts[longest])
 	return prefix + "." + strings.Join(escaped, ".")
+}
+
+// digest stands for a text that is too long for AMQP.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + hex.EncodeToString(sum[:])
 }

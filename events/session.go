@@ -9,10 +9,11 @@ type SessionCreated struct {
 	Mobile       bool
 }
 
-// Describe implements Event. user_uuid is null when the auth id is no uuid (section 6.2).
+// Describe implements Event. user_uuid is null, and no user is named in the headers, when the auth id is not written as a
+// uuid is (section 6.2).
 func (e SessionCreated) Describe() Description {
 	var user *string
-	if _, err := uuid.Parse(e.AuthID); err == nil && len(e.AuthID) == 36 {
+	if id, err := uuid.Parse(e.AuthID); err == nil && id.String() == e.AuthID {
 		user = &e.AuthID
 	} else {
 		e.AuthID = ""

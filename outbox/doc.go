@@ -3,5 +3,9 @@
 // any transaction, and removes a row only if it is still the one it acted on. Because there is one row a session, and it
 // is turned round in place, "end" cannot overtake "run". Any number of relays may run side by side.
 //
-// A sink is an interface declared here and wired in cmd/worker: this package knows nothing of Temporal.
+// The other table is event_outbox, a log: what the bus is owed, in its order. A Publisher hands it on, one process at a
+// time, and removes what the broker confirmed.
+//
+// Both sinks are interfaces declared here and wired in cmd/worker: this package knows nothing of Temporal and AMQP. Neither
+// waits for the other.
 package outbox

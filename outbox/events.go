@@ -20,6 +20,9 @@ type Events struct {
 // NewEvents makes a log; enabled tells whether there is a bus.
 func NewEvents(enabled bool) *Events { return &Events{enabled: enabled, q: db.New()} }
 
+// Enabled tells whether there is a bus.
+func (e *Events) Enabled() bool { return e.enabled }
+
 // loggedEvent is an event as EventAdd takes it.
 type loggedEvent struct {
 	Name       string     `json:"name"`

@@ -26,6 +26,8 @@ type Start struct {
 	IssuedAt, ExpiresAt   time.Time
 	// Repair says that the audit found the session without its lifetime: one that ended is started anew.
 	Repair bool
+	// NoticeAt is when "expires soon" is to be told, nil for never.
+	NoticeAt *time.Time
 }
 
 // Lifetimes is the sink. Both calls are idempotent: starting what runs and ending what is not there succeed.
@@ -36,12 +38,10 @@ type Lifetimes interface {
 
 // Options of a relay. Zero fields get the defaults in brackets.
 type Options struct {
-	Pool *pgxpool.Pool
-	// ListenURI is a direct connection to the database for LISTEN; a transaction-mode pooler cannot serve it.
-	ListenURI string
-	Sink      Lifetimes
-	Log       *slog.Logger
-	Metrics   *Metrics
+	Pool    *pgxpool.Pool
+	Sink    Lifetimes
+	Log     *slog.Logger
+	Metrics *Metrics
 	// Batch is how many rows are leased at once [64], Concurrency how many calls to the sink run side by side [16].
 	Batch, Concurrency int
 	// Poll is how often the relay looks without being woken [1 s].
@@ -84,9 +84,6 @@ func or[T comparable](v, otherwise T) T {
 // idle while a batch's slowest call runs; a settler removes finished rows many at a time.
 func (r *Relay) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	listening, stopListening := context.WithCancel(ctx)
-	wg.Go(func() { r.listen(listening) })
-
 	rows := make(chan db.LifetimeDueLeaseRow, r.o.Concurrency)
 	done := make(chan db.LifetimeDueLeaseRow, r.o.Batch)
 	pause := newPause()
@@ -106,7 +103,6 @@ func (r *Relay) Run(ctx context.Context) {
 	close(rows)
 	callers.Wait()
 	close(done)
-	stopListening()
 	wg.Wait()
 }
 
@@ -190,7 +186,7 @@ func (r *Relay) call(ctx context.Context, row db.LifetimeDueLeaseRow) error {
 	}
 	return r.o.Sink.StartLifetime(ctx, Start{Session: row.SessionUUID, Tenant: *row.TenantUUID, Kind: *row.Kind, AuthID: *row.AuthID,
 		Backend: *row.Backend, RemoteAddr: *row.RemoteAddr, UserAgent: *row.UserAgent, IssuedAt: *row.IssuedAt, ExpiresAt: *row.ExpiresAt,
-		Repair: row.Reason == "audit"})
+		NoticeAt: row.NoticeAt, Repair: row.Reason == "audit"})
 }
 
 // gatherTime is how long finished rows wait for others to be removed with: nobody waits for their removal.
@@ -199,7 +195,7 @@ const gatherTime = 10 * time.Millisecond
 // settle removes rows that were worked off, many in one statement.
 func (r *Relay) settle(done <-chan db.LifetimeDueLeaseRow) {
 	for row := range done {
-		batch := r.gather(row, done)
+		batch := gather(row, done, r.o.Batch)
 		if err := r.settleBatch(batch); err != nil {
 			// The leases run out and the rows are delivered again, which both calls of the sink bear.
 			r.o.Log.Error("finished rows could not be removed; they will be delivered again", "rows", len(batch), "error", err)
@@ -207,17 +203,17 @@ func (r *Relay) settle(done <-chan db.LifetimeDueLeaseRow) {
 	}
 }
 
-func (r *Relay) gather(first db.LifetimeDueLeaseRow, done <-chan db.LifetimeDueLeaseRow) []db.LifetimeDueLeaseRow {
-	batch := []db.LifetimeDueLeaseRow{first}
+func gather[T any](first T, done <-chan T, most int) []T {
+	batch := []T{first}
 	timer := time.NewTimer(gatherTime)
 	defer timer.Stop()
-	for len(batch) < r.o.Batch {
+	for len(batch) < most {
 		select {
-		case row, ok := <-done:
+		case one, ok := <-done:
 			if !ok {
 				return batch
 			}
-			batch = append(batch, row)
+			batch = append(batch, one)
 		case <-timer.C:
 			return batch
 		}
@@ -264,7 +260,7 @@ func (r *Relay) settleBatch(batch []db.LifetimeDueLeaseRow) error {
 			return fmt.Errorf("owe the end of orphaned lifetimes: %w", err)
 		}
 	}
-	r.poke()
+	r.Poke()
 	return nil
 }
 
@@ -285,13 +281,8 @@ func (r *Relay) releaseIn(ctx context.Context, sessions []uuid.UUID, wait time.D
 	}
 }
 
-// poke makes the feeder look again.
-func (r *Relay) poke() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
+// Poke makes the relay look again.
+func (r *Relay) Poke() { poke(r.wake) }
 
 // backOff is what a row waits after its n-th failure: 1 s doubling to 5 min.
 func backOff(failures int) time.Duration {

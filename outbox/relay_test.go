@@ -84,13 +84,15 @@ func setup(t *testing.T) *bundle {
 // relay runs a relay until the test ends or stop is called.
 func (b *bundle) relay(t *testing.T, s outbox.Lifetimes, change func(*outbox.Options)) (stop func()) {
 	t.Helper()
-	o := outbox.Options{Pool: b.pool, ListenURI: b.uri, Sink: s, Log: slog.New(slog.DiscardHandler), Metrics: outbox.NewMetrics(prometheus.NewRegistry())}
+	o := outbox.Options{Pool: b.pool, Sink: s, Log: slog.New(slog.DiscardHandler), Metrics: outbox.NewMetrics(prometheus.NewRegistry())}
 	if change != nil {
 		change(&o)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { outbox.NewRelay(o).Run(ctx); close(done) }()
+	r := outbox.NewRelay(o)
+	go outbox.Listen(ctx, b.uri, o.Log, r.Poke)
+	go func() { r.Run(ctx); close(done) }()
 	stop = func() { cancel(); <-done }
 	t.Cleanup(stop)
 	return stop
@@ -101,7 +103,7 @@ func (b *bundle) token(t *testing.T) uuid.UUID {
 	session := uuid.New()
 	h := slices.Concat(session[:], session[:])
 	_, err := db.New().TokenIssue(t.Context(), b.pool, db.TokenIssueParams{SessionUUID: session, TokenHash: h, Kind: "user", AuthID: "a", TenantUUID: b.top,
-		AccessList: h, Entries: []string{}, Metadata: []byte("{}"), Backend: "b", LifetimeSeconds: 3600})
+		AccessList: h, Entries: []string{}, Metadata: []byte("{}"), Details: []byte("{}"), Backend: "b", LifetimeSeconds: 3600})
 	require.NoError(t, err)
 	return session
 }
@@ -113,7 +115,7 @@ func (b *bundle) revoke(t *testing.T, session uuid.UUID) {
 	gone, err := db.New().TokenDeleteBySession(t.Context(), tx, db.TokenDeleteBySessionParams{SessionUUID: session, Tenants: []uuid.UUID{b.top}})
 	require.NoError(t, err)
 	require.Len(t, gone, 1)
-	require.NoError(t, db.New().LifetimeDueEnd(t.Context(), tx, db.LifetimeDueEndParams{Sessions: gone, Reason: "logout"}))
+	require.NoError(t, db.New().LifetimeDueEnd(t.Context(), tx, db.LifetimeDueEndParams{Sessions: []uuid.UUID{session}, Reason: "logout"}))
 	require.NoError(t, tx.Commit(t.Context()))
 }
 

@@ -13,7 +13,9 @@ import (
 	"github.com/xivo-auth/xivo-auth/acl"
 	"github.com/xivo-auth/xivo-auth/backends"
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/events"
 	"github.com/xivo-auth/xivo-auth/fault"
+	"github.com/xivo-auth/xivo-auth/trail"
 )
 
 // Request is a validated wish for a token.
@@ -26,6 +28,16 @@ type Request struct {
 	ClientID string
 	// RefreshToken, if not nil, is what the login is bought with; everything else about credentials is then ignored.
 	RefreshToken *string
+	// Source is the address that failures count under: the client's, or the peer's where that is none.
+	Source string
+}
+
+// with says in the trail what a login was bought with.
+func (r *Request) with() map[string]any {
+	if r.RefreshToken != nil {
+		return map[string]any{"with": "refresh_token"}
+	}
+	return map[string]any{"with": "password"}
 }
 
 // Issued is a new token: the only time its secret is known.
@@ -51,7 +63,7 @@ type login struct {
 }
 
 // Issue verifies a login and gives out a token, in the order of checks of tokens.md section 3. A refusal is
-// fault.Unauthenticated, the session limit fault.Exhausted. What was verified is verified again inside the transaction
+// fault.Unauthenticated, the session limit and the throttle fault.Exhausted. What was verified is verified again inside the transaction
 // that writes the token, under a lock on the user: a password changed, a user disabled or a refresh token deleted
 // meanwhile refuses the login.
 func (s *Service) Issue(ctx context.Context, r *Request) (Issued, error) {
@@ -76,20 +88,38 @@ func (s *Service) Issue(ctx context.Context, r *Request) (Issued, error) {
 	return out, nil
 }
 
-// refused writes the line of a login that was refused, and passes the error on.
+// refused writes the line and the trail of a login that was refused, and passes the error on. One that the throttle refused
+// is counted only.
 func (s *Service) refused(ctx context.Context, r *Request, err error) error {
 	if errors.Is(err, fault.Unauthenticated) {
 		s.d.Log.InfoContext(ctx, fmt.Sprintf("Failed login: unknown username or password for login %s from %s using agent %q",
 			r.Login, r.RemoteAddr, r.UserAgent))
+		if err := s.refusals.Add(ctx, r.Login, r.with()); err != nil {
+			s.d.Log.WarnContext(ctx, "a refused login is not in the trail", "error", err)
+		}
 	}
 	return err
 }
 
-// verify finds out who the login is.
+// verify finds out who the login is. Attempts with a password are throttled; a refresh token cannot be guessed.
 func (s *Service) verify(ctx context.Context, r *Request) (login, error) {
 	if r.RefreshToken != nil {
 		return s.verifyRefreshToken(ctx, r)
 	}
+	if s.d.Throttle != nil && r.Login != "" {
+		done, err := s.d.Throttle.Begin(ctx, r.Login, r.Source)
+		if err != nil {
+			return login{}, err
+		}
+		l, err := s.verifyPassword(ctx, r)
+		done(!errors.Is(err, fault.Unauthenticated) || errors.Is(err, backends.ErrUndecided))
+		return l, err
+	}
+	return s.verifyPassword(ctx, r)
+}
+
+// verifyPassword asks the source that the request is for.
+func (s *Service) verifyPassword(ctx context.Context, r *Request) (login, error) {
 	p := s.d.Sources.For(ctx, &r.Request)
 	if p == nil {
 		return login{}, fault.AuthenticationFailed()
@@ -217,10 +247,9 @@ func (s *Service) describe(ctx context.Context, r *Request, l *login) (err error
 // write is the one transaction of a login. Locks: user, refresh token, tokens, in this order everywhere.
 func (s *Service) write(ctx context.Context, tx pgx.Tx, r *Request, l *login) (Issued, error) {
 	t := draft{kind: KindUser, lifetime: r.Lifetime, mobile: r.Mobile, backend: l.accepted.Backend.Name(), remoteAddr: r.RemoteAddr,
-		userAgent: r.UserAgent, metadata: l.metadata, accesses: l.accesses}
+		userAgent: r.UserAgent, metadata: l.metadata, accesses: l.accesses, details: r.with()}
 	t.authID, _ = l.metadata["auth_id"].(string)
-	var revoked int
-	var refreshToken string
+	var kept refreshToken
 	if u := l.subject.User; u != nil {
 		locked, err := s.lock(ctx, tx, l)
 		if err != nil {
@@ -230,15 +259,17 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, r *Request, l *login) (I
 			return Issued{}, err
 		}
 		t.user, t.tenant = &u.UUID, locked.TenantUUID
+		if r.ClientID != "" {
+			t.details["client_id"] = r.ClientID
+		}
 		if l.refresh != nil {
 			t.refresh = &l.refresh.UUID
 		}
 		if r.Offline {
-			kept, n, err := s.keepRefreshToken(ctx, tx, r, l)
-			if err != nil {
+			if kept, err = s.keepRefreshToken(ctx, tx, r, l, locked.TenantUUID); err != nil {
 				return Issued{}, err
 			}
-			t.refresh, refreshToken, revoked = &kept.uuid, kept.secret, n
+			t.refresh = &kept.uuid
 		}
 	} else {
 		if r.Offline {
@@ -250,8 +281,11 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, r *Request, l *login) (I
 		}
 	}
 	out, err := s.insert(ctx, tx, t)
-	out.RefreshToken, out.Revoked = refreshToken, revoked
-	return out, err
+	if err != nil {
+		return Issued{}, err
+	}
+	out.RefreshToken, out.Revoked = kept.secret, kept.revoked
+	return out, s.d.Events.Add(ctx, tx, append(kept.told, events.SessionCreated{UUID: out.Session, Tenant: t.tenant, AuthID: t.authID, Mobile: t.mobile})...)
 }
 
 // lock takes the user's row and refuses if it, or the refresh token, is not what was verified any more.
@@ -320,6 +354,7 @@ type draft struct {
 	backend, remoteAddr, userAgent string
 	metadata                       map[string]any
 	accesses                       []string
+	details                        map[string]any // for the trail, of a login
 }
 
 func (s *Service) insert(ctx context.Context, tx pgx.Tx, t draft) (Issued, error) {
@@ -330,6 +365,14 @@ func (s *Service) insert(ctx context.Context, tx pgx.Tx, t draft) (Issued, error
 	if err != nil {
 		return Issued{}, fmt.Errorf("encode metadata: %w", err)
 	}
+	details, err := json.Marshal(t.details)
+	if err != nil {
+		return Issued{}, fmt.Errorf("encode details of the trail: %w", err)
+	}
+	var noticeAfter time.Duration // the issue, 0 for never
+	if t.kind == KindUser && s.d.Notice > 0 && t.lifetime > s.d.Notice {
+		noticeAfter = t.lifetime - s.d.Notice
+	}
 	secret := newSecret()
 	hash, entries := Hash(secret), acl.Canonical(t.accesses)
 	list := acl.ID(entries)
@@ -338,6 +381,8 @@ func (s *Service) insert(ctx context.Context, tx pgx.Tx, t draft) (Issued, error
 		SessionUUID: session, TokenHash: hash[:], Kind: t.kind, UserUUID: t.user, AuthID: t.authID, TenantUUID: t.tenant,
 		RefreshTokenUUID: t.refresh, AccessList: list[:], Entries: entries, Metadata: metadata, Mobile: t.mobile,
 		Backend: t.backend, RemoteAddr: t.remoteAddr, UserAgent: t.userAgent, LifetimeSeconds: int64(t.lifetime / time.Second),
+		NoticeAfterSeconds: noticeAfter.Seconds(),
+		RequestID:          trail.From(ctx).RequestID, Details: details,
 	})
 	if err != nil {
 		return Issued{}, fmt.Errorf("write token: %w", err)
@@ -358,6 +403,8 @@ type Internal struct {
 	Accesses              []string
 	Lifetime              time.Duration
 	RemoteAddr, UserAgent string
+	// Subject is the user whose mail it goes into; it ends with the user.
+	Subject *uuid.UUID
 }
 
 // serviceLifetime is how long a token lives that the service, or a plug-in on its behalf, calls services with.
@@ -392,8 +439,12 @@ func (s *Service) IssueInternal(ctx context.Context, tx pgx.Tx, in Internal) (Is
 	if in.Kind == KindService {
 		metadata["tenant_uuid"] = top
 	}
-	return s.insert(ctx, tx, draft{kind: in.Kind, lifetime: in.Lifetime, tenant: top, authID: InternalAuthID, backend: "internal",
+	made, err := s.insert(ctx, tx, draft{kind: in.Kind, lifetime: in.Lifetime, tenant: top, authID: InternalAuthID, backend: "internal",
 		remoteAddr: in.RemoteAddr, userAgent: in.UserAgent, metadata: metadata, accesses: in.Accesses})
+	if err != nil {
+		return Issued{}, err
+	}
+	return made, s.mark(ctx, tx, made.Session, in.Subject)
 }
 
 func noRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,9 +16,18 @@ import (
 // Lifetimes is what the workflows do to tokens: they end them, and the audit mends what went wrong. It lives in the
 // worker process, which needs none of what issuing takes.
 type Lifetimes struct {
-	pool   DB
-	q      *db.Queries
-	events Events
+	d LifetimeDeps
+	q *db.Queries
+}
+
+// LifetimeDeps are what it works with.
+type LifetimeDeps struct {
+	Pool DB
+	// Events may be nil: there is no bus.
+	Events Events
+	// Wake tells the publisher, without waiting, that events are owed. It is called after commits only.
+	Wake func()
+	Log  *slog.Logger
 }
 
 // DB is a pool or a connection: queries and transactions.
@@ -26,48 +36,61 @@ type DB interface {
 	db.Beginner
 }
 
-// Events owes events to the bus inside the caller's transaction.
-type Events interface {
-	Add(ctx context.Context, tx db.DBTX, list ...events.Event) error
+// NewLifetimes makes it.
+func NewLifetimes(d LifetimeDeps) *Lifetimes {
+	d.Events = orNoBus(d.Events)
+	return &Lifetimes{d: d, q: db.New()}
 }
 
-// NewLifetimes makes it.
-func NewLifetimes(pool DB, log Events) *Lifetimes {
-	return &Lifetimes{pool: pool, q: db.New(), events: log}
+// wake is called after commits that may have owed events.
+func (l *Lifetimes) wake() {
+	if l.d.Events.Enabled() {
+		l.d.Wake()
+	}
 }
 
 // DeleteExpired deletes a session's token if the database's clock says that it is over. Otherwise remaining says what is
 // left of it; neither deleted nor remaining: it had gone before. late is how long after its expiry it was deleted.
 func (l *Lifetimes) DeleteExpired(ctx context.Context, session uuid.UUID) (deleted bool, remaining, late time.Duration, err error) {
-	r, err := l.q.TokenDeleteExpired(ctx, l.pool, session)
+	r, err := l.q.TokenDeleteExpired(ctx, l.d.Pool, db.TokenDeleteExpiredParams{SessionUUID: session, Tell: l.d.Events.Enabled()})
 	if noRows(err) {
 		return false, 0, 0, nil
 	}
 	if err != nil {
 		return false, 0, 0, fmt.Errorf("delete expired token: %w", err)
 	}
+	if r.Nobodys { // what wazo-auth says of it (events.md section 6.3)
+		l.d.Log.WarnContext(ctx, "invalid session "+session.String()+": no tenant_uuid found")
+	}
+	if r.Deleted {
+		l.wake()
+	}
 	return r.Deleted, time.Duration(r.RemainingUs) * time.Microsecond, time.Duration(r.LateUs) * time.Microsecond, nil
 }
 
 // RevokeForLifetime ends a session on behalf of its own workflow, which need not be told of it.
 func (l *Lifetimes) RevokeForLifetime(ctx context.Context, session uuid.UUID, _ string) (existed bool, err error) {
-	var n int64
-	err = db.InTx(ctx, l.pool, func(tx pgx.Tx) (err error) {
+	err = db.InTx(ctx, l.d.Pool, func(tx pgx.Tx) error {
 		if err := l.q.TokenCommitDurably(ctx, tx); err != nil {
 			return err
 		}
-		n, err = l.q.TokenDeleteForLifetime(ctx, tx, session)
-		return err
+		gone, err := l.q.TokenDeleteForLifetime(ctx, tx, session)
+		if err != nil {
+			return err
+		}
+		existed = len(gone) > 0
+		return l.d.Events.Add(ctx, tx, deletions(gone)...)
 	})
 	if err != nil {
 		return false, fmt.Errorf("revoke token: %w", err)
 	}
-	return n > 0, nil
+	l.wake()
+	return existed, nil
 }
 
 // AnnounceExpiry puts "expires soon" into the log of events, if the session still lives.
 func (l *Lifetimes) AnnounceExpiry(ctx context.Context, session uuid.UUID) error {
-	err := db.InTx(ctx, l.pool, func(tx pgx.Tx) error {
+	err := db.InTx(ctx, l.d.Pool, func(tx pgx.Tx) error {
 		t, err := l.q.TokenAnnounceExpiry(ctx, tx, session)
 		if noRows(err) {
 			return nil
@@ -75,17 +98,18 @@ func (l *Lifetimes) AnnounceExpiry(ctx context.Context, session uuid.UUID) error
 		if err != nil {
 			return err
 		}
-		return l.events.Add(ctx, tx, events.SessionExpireSoon{UUID: session, Tenant: t.TenantUUID, AuthID: t.AuthID})
+		return l.d.Events.Add(ctx, tx, events.SessionExpireSoon{UUID: session, Tenant: t.TenantUUID, AuthID: t.AuthID})
 	})
 	if err != nil {
 		return fmt.Errorf("announce expiry: %w", err)
 	}
+	l.wake()
 	return nil
 }
 
 // LiveCount counts live tokens.
 func (l *Lifetimes) LiveCount(ctx context.Context) (int64, error) {
-	n, err := l.q.TokenCountLive(ctx, l.pool)
+	n, err := l.q.TokenCountLive(ctx, l.d.Pool)
 	if err != nil {
 		return 0, fmt.Errorf("count live tokens: %w", err)
 	}
@@ -94,16 +118,33 @@ func (l *Lifetimes) LiveCount(ctx context.Context) (int64, error) {
 
 // SweepOverdue deletes tokens that expired more than grace ago and that nothing is owed for.
 func (l *Lifetimes) SweepOverdue(ctx context.Context, grace time.Duration, limit int) (int, error) {
-	n, err := l.q.TokenSweepOverdue(ctx, l.pool, db.TokenSweepOverdueParams{GraceSeconds: grace.Seconds(), MaxRows: int32(limit)}) //nolint:gosec // a small limit
+	n := 0
+	err := db.InTx(ctx, l.d.Pool, func(tx pgx.Tx) error {
+		gone, err := l.q.TokenSweepOverdue(ctx, tx, db.TokenSweepOverdueParams{GraceSeconds: grace.Seconds(), MaxRows: int32(limit)}) //nolint:gosec // a small limit
+		if err != nil {
+			return err
+		}
+		n = len(gone)
+		var told []events.Event
+		for _, x := range gone {
+			if x.Kind == KindUser {
+				told = append(told, events.SessionDeleted{UUID: x.SessionUUID, Tenant: x.TenantUUID, AuthID: x.AuthID})
+			}
+		}
+		return l.d.Events.Add(ctx, tx, told...)
+	})
 	if err != nil {
 		return 0, fmt.Errorf("sweep overdue tokens: %w", err)
 	}
-	return int(n), nil
+	if n > 0 {
+		l.wake()
+	}
+	return n, nil
 }
 
 // LivePage lists live sessions older than grace that nothing is owed for, in the order of their uuids, after one.
 func (l *Lifetimes) LivePage(ctx context.Context, after uuid.UUID, grace time.Duration, limit int) ([]uuid.UUID, error) {
-	page, err := l.q.TokenLivePage(ctx, l.pool, db.TokenLivePageParams{After: after, GraceSeconds: grace.Seconds(), MaxRows: int32(limit)}) //nolint:gosec // a small limit
+	page, err := l.q.TokenLivePage(ctx, l.d.Pool, db.TokenLivePageParams{After: after, GraceSeconds: grace.Seconds(), MaxRows: int32(limit)}) //nolint:gosec // a small limit
 	if err != nil {
 		return nil, fmt.Errorf("list live tokens: %w", err)
 	}
@@ -112,7 +153,7 @@ func (l *Lifetimes) LivePage(ctx context.Context, after uuid.UUID, grace time.Du
 
 // RequestRun owes sessions a lifetime again, those that still live.
 func (l *Lifetimes) RequestRun(ctx context.Context, sessions []uuid.UUID) (int, error) {
-	n, err := l.q.LifetimeDueRun(ctx, l.pool, sessions)
+	n, err := l.q.LifetimeDueRun(ctx, l.d.Pool, sessions)
 	if err != nil {
 		return 0, fmt.Errorf("owe lifetimes: %w", err)
 	}
@@ -121,7 +162,7 @@ func (l *Lifetimes) RequestRun(ctx context.Context, sessions []uuid.UUID) (int, 
 
 // MissingTokens finds the sessions that have neither a token nor anything owed.
 func (l *Lifetimes) MissingTokens(ctx context.Context, sessions []uuid.UUID) ([]uuid.UUID, error) {
-	missing, err := l.q.TokenMissing(ctx, l.pool, sessions)
+	missing, err := l.q.TokenMissing(ctx, l.d.Pool, sessions)
 	if err != nil {
 		return nil, fmt.Errorf("find missing tokens: %w", err)
 	}
@@ -131,7 +172,7 @@ func (l *Lifetimes) MissingTokens(ctx context.Context, sessions []uuid.UUID) ([]
 // RequestEnd owes the end of the lifetimes of sessions that have no token.
 func (l *Lifetimes) RequestEnd(ctx context.Context, sessions []uuid.UUID) (int, error) {
 	n := 0
-	err := db.InTx(ctx, l.pool, func(tx pgx.Tx) error {
+	err := db.InTx(ctx, l.d.Pool, func(tx pgx.Tx) error {
 		owed, err := l.q.LifetimeDueEndOrphans(ctx, tx, sessions)
 		n = len(owed)
 		return err
@@ -144,7 +185,7 @@ func (l *Lifetimes) RequestEnd(ctx context.Context, sessions []uuid.UUID) (int, 
 
 // SweepAccessLists deletes access lists older than a day that no token names.
 func (l *Lifetimes) SweepAccessLists(ctx context.Context, limit int) (int, error) {
-	n, err := l.q.AccessListSweep(ctx, l.pool, int32(limit)) //nolint:gosec // a small limit
+	n, err := l.q.AccessListSweep(ctx, l.d.Pool, int32(limit)) //nolint:gosec // a small limit
 	if err != nil {
 		return 0, fmt.Errorf("sweep access lists: %w", err)
 	}

@@ -9,20 +9,44 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/trail"
 )
 
 // Revoke ends a token. One that is not there is no error.
 func (s *Service) Revoke(ctx context.Context, secret string) error {
 	h := Hash(secret)
-	_, err := s.revoke(ctx, ReasonLogout, func(tx pgx.Tx) ([]uuid.UUID, error) { return s.q.TokenDeleteByHash(ctx, tx, h[:]) })
+	_, err := s.revoke(ctx, ReasonLogout, func(tx pgx.Tx) ([]uuid.UUID, error) {
+		gone, err := s.q.TokenDeleteByHash(ctx, tx, h[:])
+		if err != nil || len(gone) == 0 {
+			return nil, err
+		}
+		x := gone[0]
+		o := trail.From(ctx) // nobody's request: the token itself is the right to end it
+		o.AuthID, o.Session = x.AuthID, &x.SessionUUID
+		return []uuid.UUID{x.SessionUUID}, s.ended(trail.With(ctx, o), tx, "token deleted", db.TokenDeleteBySessionRow(x))
+	})
 	return err
+}
+
+// ended writes the end of a session to the trail and owes its event.
+func (s *Service) ended(ctx context.Context, tx pgx.Tx, action string, x db.TokenDeleteBySessionRow) error {
+	err := trail.Add(ctx, tx, trail.Entry{Action: action, Subject: x.UserUUID, Tenant: &x.TenantUUID,
+		Details: map[string]any{"session_uuid": x.SessionUUID, "auth_id": x.AuthID}})
+	if err != nil {
+		return err
+	}
+	return s.d.Events.Add(ctx, tx, deletions([]db.TokenDeleteBySessionRow{x})...)
 }
 
 // RevokeSession ends a session of one of the tenants; with a user given, only one of that user. A session that is not
 // there, or not theirs, is left alone without an error.
 func (s *Service) RevokeSession(ctx context.Context, tenants []uuid.UUID, user *uuid.UUID, session uuid.UUID) error {
 	_, err := s.revoke(ctx, ReasonSessionDeleted, func(tx pgx.Tx) ([]uuid.UUID, error) {
-		return s.q.TokenDeleteBySession(ctx, tx, db.TokenDeleteBySessionParams{SessionUUID: session, Tenants: tenants, UserUUID: user})
+		gone, err := s.q.TokenDeleteBySession(ctx, tx, db.TokenDeleteBySessionParams{SessionUUID: session, Tenants: tenants, UserUUID: user})
+		if err != nil || len(gone) == 0 {
+			return nil, err
+		}
+		return []uuid.UUID{session}, s.ended(ctx, tx, "session deleted", gone[0])
 	})
 	return err
 }
@@ -30,11 +54,14 @@ func (s *Service) RevokeSession(ctx context.Context, tenants []uuid.UUID, user *
 // RevokeUserIn ends all sessions of a user inside the caller's transaction, which holds the user's row. The caller calls
 // Wake after its commit.
 func (s *Service) RevokeUserIn(ctx context.Context, tx pgx.Tx, user uuid.UUID, reason string) (int, error) {
-	sessions, err := s.q.TokenDeleteByUser(ctx, tx, user)
+	gone, err := s.q.TokenDeleteByUser(ctx, tx, user)
 	if err != nil {
 		return 0, fmt.Errorf("end sessions of a user: %w", err)
 	}
-	return len(sessions), s.end(ctx, tx, sessions, reason)
+	if err := s.end(ctx, tx, sessionsOf(gone), reason); err != nil {
+		return 0, err
+	}
+	return len(gone), s.d.Events.Add(ctx, tx, deletionsOf(user, gone)...)
 }
 
 // RevokeIssuedBefore ends every token issued before an instant and tells how many: for the time after a restore of the
@@ -44,7 +71,15 @@ func (s *Service) RevokeIssuedBefore(ctx context.Context, instant time.Time) (in
 	total := 0
 	for {
 		n, err := s.revoke(ctx, ReasonSessionDeleted, func(tx pgx.Tx) ([]uuid.UUID, error) {
-			return s.q.TokenDeleteIssuedBefore(ctx, tx, db.TokenDeleteIssuedBeforeParams{Instant: instant, MaxRows: batch})
+			gone, err := s.q.TokenDeleteIssuedBefore(ctx, tx, db.TokenDeleteIssuedBeforeParams{Instant: instant, MaxRows: batch})
+			if err != nil || len(gone) == 0 {
+				return nil, err
+			}
+			err = trail.Add(ctx, tx, trail.Entry{Action: "tokens deleted", Details: map[string]any{"number": len(gone), "issued_before": instant}})
+			if err != nil {
+				return nil, err
+			}
+			return sessionsOf(gone), s.d.Events.Add(ctx, tx, deletions(gone)...)
 		})
 		total += n
 		if err != nil || n == 0 {

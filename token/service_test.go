@@ -73,10 +73,10 @@ func setup(t *testing.T, o bundleOpts) *bundle {
 	src := native.New(native.Deps{Pool: b.pool, Hasher: hasher, Log: log, Metadata: metadata.Default(nil)})
 	registry := backends.NewRegistry(log, []backends.Entry{{Provider: src, Priority: 1000}, {Provider: mock.Source{}, Priority: 100}}, nil)
 	b.tokens = token.New(token.Deps{Pool: b.pool, Sources: registry, Sealer: ring, Log: log, Wake: func() { b.wakes.Add(1) },
-		DefaultLifetime: 2 * time.Hour, MaxSessions: o.maxSessions})
-	b.users = identity.NewUsers(b.pool, hasher, b.tokens, func() { b.wakes.Add(1) })
+		DefaultLifetime: 2 * time.Hour, MaxSessions: o.maxSessions, Events: outbox.NewEvents(true), Notice: time.Minute})
+	b.users = identity.NewUsers(b.pool, hasher, b.tokens, nil, func() { b.wakes.Add(1) })
 	b.checker = token.NewChecker(b.pool)
-	b.ends = token.NewLifetimes(b.pool, outbox.NewEvents(true))
+	b.ends = token.NewLifetimes(token.LifetimeDeps{Pool: b.pool, Events: outbox.NewEvents(true), Wake: func() { b.wakes.Add(1) }, Log: log})
 	return b
 }
 

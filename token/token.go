@@ -13,6 +13,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/backends"
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/trail"
 )
 
 // The kinds of tokens. What a token is, is its kind, never its auth id.
@@ -40,6 +41,8 @@ const (
 	ReasonSessionDeleted  = "session deleted"
 	ReasonReplaced        = "replaced"
 	ReasonPasswordChanged = "password changed"
+	ReasonUserDisabled    = "user disabled"
+	ReasonUserDeleted     = "user deleted"
 )
 
 // Sources finds who decides about a login.
@@ -54,28 +57,44 @@ type Sealer interface {
 	Open(sealed []byte, keyID string, aad []byte) ([]byte, error)
 }
 
+// Throttle admits attempts with a password, or refuses them with fault.Exhausted before the password is looked at. done is
+// called once, with false if the attempt failed.
+type Throttle interface {
+	Begin(ctx context.Context, login, address string) (done func(ok bool), err error)
+}
+
 // Deps are what the service works with.
 type Deps struct {
 	Pool    *pgxpool.Pool
 	Sources Sources
 	Sealer  Sealer
 	Log     *slog.Logger
+	// Throttle may be nil: every attempt is admitted.
+	Throttle Throttle
 	// Wake tells the relays, without waiting, that something is due. It is called after commits only.
 	Wake func()
 	// DefaultLifetime is a token's when the request names none.
 	DefaultLifetime time.Duration
+	// Events may be nil: there is no bus.
+	Events Events
+	// Notice is how long before its expiry "expires soon" is told of a login that lives longer; 0 means never.
+	Notice time.Duration
 	// MaxSessions is how many live sessions a user of purpose user or external_api may have.
 	MaxSessions int
 }
 
 // Service issues and ends tokens and keeps refresh tokens.
 type Service struct {
-	d Deps
-	q *db.Queries
+	d        Deps
+	q        *db.Queries
+	refusals *trail.Refusals
 }
 
 // New makes the service.
-func New(d Deps) *Service { return &Service{d: d, q: db.New()} }
+func New(d Deps) *Service {
+	d.Events = orNoBus(d.Events)
+	return &Service{d: d, q: db.New(), refusals: trail.NewRefusals(d.Pool)}
+}
 
 // Token is a live token as its owner may see it (tokens.md section 2). It does not hold the secret.
 type Token struct {
