@@ -21,10 +21,12 @@ import (
 	"github.com/xivo-auth/xivo-auth/backends"
 	"github.com/xivo-auth/xivo-auth/backends/metadata"
 	"github.com/xivo-auth/xivo-auth/backends/native"
+	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/db/dbtest"
 	"github.com/xivo-auth/xivo-auth/db/dbtest/factory"
 	"github.com/xivo-auth/xivo-auth/identity"
 	"github.com/xivo-auth/xivo-auth/logging"
+	"github.com/xivo-auth/xivo-auth/outbox"
 	"github.com/xivo-auth/xivo-auth/password"
 	"github.com/xivo-auth/xivo-auth/seal"
 	"github.com/xivo-auth/xivo-auth/token"
@@ -39,6 +41,8 @@ type bundle struct {
 	log    *safeBuffer
 	hash   string
 	top    uuid.UUID
+	deps   Deps
+	live   *config.Live
 }
 
 type safeBuffer struct {
@@ -61,7 +65,8 @@ func (s *safeBuffer) String() string {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{pool: dbtest.Pool(t), log: &safeBuffer{}}
-	log := logging.New(b.log, "json", new(slog.LevelVar))
+	level := new(slog.LevelVar)
+	log := logging.New(b.log, "json", level)
 	hasher := password.New(password.Params{MemoryKiB: 8192, Iterations: 1, Parallelism: 1}, 2, 100)
 	var err error
 	b.hash, err = hasher.Hash(t.Context(), goodPassword)
@@ -73,9 +78,14 @@ func setup(t *testing.T) *bundle {
 	registry := backends.NewRegistry(log, []backends.Entry{{Provider: src}}, []string{native.Name})
 	tokens := token.New(token.Deps{Pool: b.pool, Sources: registry, Sealer: ring, Log: log, Wake: func() {}, DefaultLifetime: 2 * time.Hour, MaxSessions: 5})
 	utcPlus1 := time.FixedZone("UTC+1", -3600)
-	b.server = httptest.NewServer(New(Deps{Checker: token.NewChecker(b.pool), Tokens: tokens, Directory: identity.NewDirectory(b.pool),
+	b.live = live(b.pool, level, nil)
+	b.deps = Deps{Checker: token.NewChecker(b.pool), Tokens: tokens, Directory: identity.NewDirectory(b.pool),
+		Tenants: identity.NewTenants(b.pool, tokens, outbox.NewEvents(true), identity.Methods{"ldap", "saml"}, config.Content{}, log, func() {}),
+		Users:   identity.NewUsers(b.pool, hasher, tokens, identity.Methods{"ldap", "saml"}, func() {}), Methods: []string{"native", "default", "ldap", "saml"}, Groups: identity.NewGroups(b.pool), Policies: identity.NewPolicies(b.pool), LDAPConfigs: identity.NewLDAPConfigs(b.pool, ring),
 		Backends: registry.Names(), Log: log, Metrics: NewMetrics(prometheus.NewRegistry(), registry.Names()), Location: utcPlus1,
-		NumProxies: 1, MaxBody: 1 << 20, CORS: CORS{Enabled: true, AllowHeaders: []string{"Content-Type", "X-Auth-Token"}}}))
+		NumProxies: 1, MaxBody: 1 << 20, CORS: CORS{Enabled: true, AllowHeaders: []string{"Content-Type", "X-Auth-Token"}},
+		Config: b.live}
+	b.server = httptest.NewServer(New(b.deps))
 	t.Cleanup(b.server.Close)
 	b.top = factory.TopTenant(t.Context(), t, b.pool)
 	return b
@@ -113,6 +123,7 @@ func (b *bundle) do(t *testing.T, method, path, body string, h headers) answer {
 	for k, v := range h {
 		req.Header.Set(k, v)
 	}
+	req.Host = h["Host"]
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	require.NoError(t, err)

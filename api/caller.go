@@ -21,7 +21,11 @@ type caller struct {
 // authenticate requires a live token with an access (section 4). The template holds path parameters in braces, whose
 // values have their dots replaced.
 func (s *server) authenticate(c *gin.Context, template string) (*caller, error) {
-	access, secret := accessString(c, template), c.GetHeader("X-Auth-Token")
+	return s.admit(c, accessString(c, template), c.GetHeader("X-Auth-Token"))
+}
+
+// admit requires that a secret is a live token with an access.
+func (s *server) admit(c *gin.Context, access, secret string) (*caller, error) {
 	refuse := func(reason string, more map[string]any) error {
 		details := map[string]any{"invalid_token": token.Masked(secret), "reason": reason, "required_access": access}
 		for k, v := range more {
@@ -47,6 +51,9 @@ func (s *server) authenticate(c *gin.Context, template string) (*caller, error) 
 		return nil, refuse("missing_permission_or_invalid_tenant", map[string]any{"tenant_uuid": tenant})
 	}
 	owner, err := s.Checker.Owner(c.Request.Context(), h)
+	if f, ok := fault.As(err); ok && f.Kind == fault.NotFound { // it ended since it was found
+		return nil, refuse("not_found_or_expired", nil)
+	}
 	if err != nil {
 		return nil, err
 	}

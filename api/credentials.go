@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/base64"
 	"net"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 
@@ -45,11 +46,29 @@ func (s *server) clientAddress(c *gin.Context) string {
 			}
 		}
 	}
+	return peer(c)
+}
+
+func peer(c *gin.Context) string {
 	host, _, err := net.SplitHostPort(c.Request.RemoteAddr)
 	if err != nil {
 		return c.Request.RemoteAddr
 	}
 	return host
+}
+
+// source is the address that failures with passwords count under: the client's, or the peer's where a proxy passed on what
+// is no address.
+func (s *server) source(c *gin.Context) string {
+	address := s.clientAddress(c)
+	bare := strings.Trim(address, "[]")
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		bare = host
+	}
+	if _, err := netip.ParseAddr(bare); err == nil {
+		return address
+	}
+	return peer(c)
 }
 
 // scriptName is the prefix that a trusted proxy took off, if it has the form of one.

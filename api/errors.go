@@ -140,8 +140,8 @@ func writeJSON(c *gin.Context, status int, body any) {
 	}
 	h := c.Writer.Header()
 	h["Content-Type"] = contentTypeJSON
+	h.Set("Content-Length", strconv.Itoa(len(text)+1)) // long bodies too, so that HEAD can say what GET does
 	if c.Request.Method == http.MethodHead {
-		h.Set("Content-Length", strconv.Itoa(len(text)+1))
 		c.Status(status)
 		c.Writer.WriteHeaderNow()
 		return

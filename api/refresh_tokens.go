@@ -13,11 +13,11 @@ import (
 
 func (s *server) refreshTokenRoutes() []route {
 	return []route{
-		{method: "GET", path: "/tokens", access: "auth.tokens.read", authorized: s.listTokens},
-		{method: "GET", path: "/users/me/tokens", access: "auth.users.me.tokens.read", authorized: s.listMyTokens},
-		{method: "DELETE", path: "/users/me/tokens/:client_id", access: "auth.users.me.tokens.{client_id}.delete", authorized: s.deleteMyToken},
-		{method: "GET", path: "/users/:user_uuid/tokens", access: "auth.users.{user_uuid}.tokens.read", authorized: s.listUserTokens},
-		{method: "DELETE", path: "/users/:user_uuid/tokens/:client_id", access: "auth.users.{user_uuid}.tokens.{client_id}.delete", authorized: s.deleteUserToken},
+		{method: "GET", path: "/tokens", access: "auth.tokens.read", authorized: s.listTokens, plugin: "tokens"},
+		{method: "GET", path: "/users/me/tokens", access: "auth.users.me.tokens.read", authorized: s.listMyTokens, plugin: "tokens"},
+		{method: "DELETE", path: "/users/me/tokens/:client_id", access: "auth.users.me.tokens.{client_id}.delete", authorized: s.deleteMyToken, plugin: "tokens"},
+		{method: "GET", path: "/users/:user_uuid/tokens", access: "auth.users.{user_uuid}.tokens.read", authorized: s.listUserTokens, plugin: "tokens"},
+		{method: "DELETE", path: "/users/:user_uuid/tokens/:client_id", access: "auth.users.{user_uuid}.tokens.{client_id}.delete", authorized: s.deleteUserToken, plugin: "tokens"},
 	}
 }
 

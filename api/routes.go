@@ -17,14 +17,17 @@ type route struct {
 	// open serves a route without a token, authorized one with it.
 	open       gin.HandlerFunc
 	authorized func(c *gin.Context, who *caller)
+	// plugin is the part of the interface, by wazo-auth's name for it, that the configuration can switch off together with
+	// the route; without one the route is always there.
+	plugin string
 }
 
 // routes is the table of what exists: each resource's file has its part. A GET route serves HEAD too, unless HEAD has a row
 // of its own.
 func (s *server) routes() []route {
-	return slices.Concat(
-		s.tokenRoutes(), s.refreshTokenRoutes(), s.sessionRoutes(), s.serviceRoutes(),
-	)
+	return slices.DeleteFunc(slices.Concat(
+		s.tokenRoutes(), s.refreshTokenRoutes(), s.sessionRoutes(), s.serviceRoutes(), s.tenantRoutes(), s.policyRoutes(), s.policyLinkRoutes(), s.configRoutes(), s.groupRoutes(), s.userRoutes(), s.userEmailRoutes(), s.passwordResetRoutes(), s.emailConfirmRoutes(), s.registrationRoutes(), s.idpRoutes(), s.ldapConfigRoutes(),
+	), func(r route) bool { return r.plugin != "" && s.Config != nil && !s.Config.HTTPPlugin(r.plugin) })
 }
 
 // register gives every known path an answer to every method: the route, what OPTIONS says, or 405.
@@ -40,31 +43,38 @@ func (s *server) register(e *gin.Engine) {
 		byPath[r.path][r.method] = s.serve(r)
 	}
 	for _, p := range order {
-		methods := byPath[p]
-		if get, ok := methods["GET"]; ok && methods["HEAD"] == nil {
-			methods["HEAD"] = get
-		}
-		allowed := []string{"OPTIONS"}
-		for m := range methods {
-			allowed = append(allowed, m)
-		}
-		slices.Sort(allowed)
-		allow := strings.Join(allowed, ", ")
-		for _, m := range []string{"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"} {
-			switch h := methods[m]; {
-			case h != nil:
-				g.Handle(m, p, h)
-			case m == "OPTIONS":
-				g.Handle(m, p, s.wellFormed(func(c *gin.Context) {
-					c.Header("Allow", allow)
-					c.Data(http.StatusOK, "text/html; charset=utf-8", nil)
-				}))
-			default:
-				g.Handle(m, p, s.wellFormed(func(c *gin.Context) {
-					c.Header("Allow", allow)
-					s.fail(c, errMethod)
-				}))
-			}
+		s.answerEvery(g, p, byPath[p])
+	}
+}
+
+// methods are those of HTTP.
+var methods = []string{"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
+
+// answerEvery registers what a path has, and answers for the methods that it has not.
+func (s *server) answerEvery(g gin.IRoutes, path string, has map[string]gin.HandlerFunc) {
+	if get, ok := has["GET"]; ok && has["HEAD"] == nil {
+		has["HEAD"] = get
+	}
+	allowed := []string{"OPTIONS"}
+	for m := range has {
+		allowed = append(allowed, m)
+	}
+	slices.Sort(allowed)
+	allow := strings.Join(allowed, ", ")
+	for _, m := range methods {
+		switch h := has[m]; {
+		case h != nil:
+			g.Handle(m, path, h)
+		case m == "OPTIONS":
+			g.Handle(m, path, s.wellFormed(func(c *gin.Context) {
+				c.Header("Allow", allow)
+				c.Data(http.StatusOK, "text/html; charset=utf-8", nil)
+			}))
+		default:
+			g.Handle(m, path, s.wellFormed(func(c *gin.Context) {
+				c.Header("Allow", allow)
+				s.fail(c, errMethod)
+			}))
 		}
 	}
 }
@@ -124,7 +134,7 @@ func segment(c *gin.Context, name string) string {
 	if isUUID(v) {
 		return strings.ToLower(v)
 	}
-	if !strings.Contains(v, "%") {
+	if c.Request.URL.RawPath == "" || !strings.Contains(v, "%") { // net/http decoded the path already, or there is nothing to decode
 		return v
 	}
 	kept := strings.NewReplacer("%2F", "%252F", "%2f", "%252f").Replace(v)

@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/list"
 	"github.com/xivo-auth/xivo-auth/token"
 )
@@ -23,6 +25,7 @@ type Checker interface {
 	Find(ctx context.Context, secret string) (*token.Holder, error)
 	Owner(ctx context.Context, h *token.Holder) (token.Owner, error)
 	Contains(ctx context.Context, ancestor uuid.UUID, tenant string) (bool, error)
+	Top(ctx context.Context, tenant uuid.UUID) (bool, error)
 }
 
 // Tokens issues and ends tokens, and lists sessions and refresh tokens.
@@ -47,10 +50,18 @@ type Deps struct {
 	Checker   Checker
 	Tokens    Tokens
 	Directory Directory
+	Tenants   Tenants
+	Users     Users
+	Groups    Groups
+	Policies  Policies
+	// LDAPConfigs are the directories of tenants.
+	LDAPConfigs LDAPConfigs
 	// Backends are the names of the enabled sources.
 	Backends []string
-	Log      *slog.Logger
-	Metrics  *Metrics
+	// Methods are the authentication methods that users may have.
+	Methods []string
+	Log     *slog.Logger
+	Metrics *Metrics
 	// Location is where local times of token bodies are.
 	Location *time.Location
 	// NumProxies is how many trusted reverse proxies stand in front (section 13).
@@ -58,6 +69,10 @@ type Deps struct {
 	// MaxBody is the size of the largest body that is read, in bytes.
 	MaxBody int64
 	CORS    CORS
+	// Config is what /config shows and changes, and which parts of the interface are there; nil: all, without /config.
+	Config *config.Live
+	// Mail is what the routes around mails need.
+	Mail MailDeps
 }
 
 type server struct {
@@ -77,7 +92,18 @@ func New(d Deps) http.Handler {
 	e.Use(s.observe, s.recoverPanic, d.CORS.apply)
 	e.NoRoute(s.noRoute)
 	s.register(e)
-	return e
+	s.registerViewer(e)
+	return knownMethods(e)
+}
+
+// knownMethods has verbs that HTTP does not know answered like TRACE, which no path has: 405 and not 404 (section 1).
+func knownMethods(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(methods, r.Method) {
+			r.Method = http.MethodTrace
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // noRoute redirects paths with doubled slashes; everything else unknown is a page that says so (section 1).

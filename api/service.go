@@ -10,9 +10,9 @@ import (
 
 func (s *server) serviceRoutes() []route {
 	return []route{
-		{method: "HEAD", path: "/status", open: s.status},
-		{method: "GET", path: "/backends", open: s.listBackends},
-		{method: "GET", path: "/api/api.yml", open: s.description},
+		{method: "HEAD", path: "/status", open: s.status, plugin: "status"},
+		{method: "GET", path: "/backends", open: s.listBackends, plugin: "backends"},
+		{method: "GET", path: "/api/api.yml", open: s.description, plugin: "api"},
 	}
 }
 

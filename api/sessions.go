@@ -11,10 +11,10 @@ import (
 
 func (s *server) sessionRoutes() []route {
 	return []route{
-		{method: "GET", path: "/sessions", access: "auth.sessions.read", authorized: s.listSessions},
-		{method: "DELETE", path: "/sessions/:session_uuid", access: "auth.sessions.{session_uuid}.delete", authorized: s.deleteSession},
-		{method: "GET", path: "/users/:user_uuid/sessions", access: "auth.users.{user_uuid}.sessions.read", authorized: s.listUserSessions},
-		{method: "DELETE", path: "/users/:user_uuid/sessions/:session_uuid", access: "auth.users.{user_uuid}.sessions.{session_uuid}.delete", authorized: s.deleteUserSession},
+		{method: "GET", path: "/sessions", access: "auth.sessions.read", authorized: s.listSessions, plugin: "sessions"},
+		{method: "DELETE", path: "/sessions/:session_uuid", access: "auth.sessions.{session_uuid}.delete", authorized: s.deleteSession, plugin: "sessions"},
+		{method: "GET", path: "/users/:user_uuid/sessions", access: "auth.users.{user_uuid}.sessions.read", authorized: s.listUserSessions, plugin: "user_session"},
+		{method: "DELETE", path: "/users/:user_uuid/sessions/:session_uuid", access: "auth.users.{user_uuid}.sessions.{session_uuid}.delete", authorized: s.deleteUserSession, plugin: "user_session"},
 	}
 }
 

@@ -15,11 +15,11 @@ import (
 
 func (s *server) tokenRoutes() []route {
 	return []route{
-		{method: "POST", path: "/token", open: s.createToken},
-		{method: "GET", path: "/token/:token", open: s.getToken},
-		{method: "HEAD", path: "/token/:token", open: s.headToken},
-		{method: "DELETE", path: "/token/:token", open: s.deleteToken},
-		{method: "POST", path: "/token/:token/scopes/check", open: s.checkScopes},
+		{method: "POST", path: "/token", open: s.createToken, plugin: "tokens"},
+		{method: "GET", path: "/token/:token", open: s.getToken, plugin: "tokens"},
+		{method: "HEAD", path: "/token/:token", open: s.headToken, plugin: "tokens"},
+		{method: "DELETE", path: "/token/:token", open: s.deleteToken, plugin: "tokens"},
+		{method: "POST", path: "/token/:token/scopes/check", open: s.checkScopes, plugin: "tokens"},
 	}
 }
 
@@ -88,6 +88,7 @@ func (s *server) tokenRequest(c *gin.Context) (*token.Request, error) {
 			r.RefreshToken = &refresh
 		}
 	}
+	r.Source = s.source(c)
 	r.Login, r.Password = basicCredentials(c.GetHeader("Authorization"))
 	return r, nil
 }
