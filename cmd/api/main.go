@@ -29,6 +29,7 @@ import (
 	"github.com/xivo-auth/xivo-auth/process"
 	"github.com/xivo-auth/xivo-auth/seal"
 	"github.com/xivo-auth/xivo-auth/sources"
+	"github.com/xivo-auth/xivo-auth/throttle"
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
@@ -48,7 +49,8 @@ func run(ctx context.Context, args, environ []string) error {
 	if err != nil {
 		return err
 	}
-	log := process.Start("api", cfg.Shared)
+	level := new(slog.LevelVar)
+	log := process.StartAt(level, "api", cfg.Shared)
 	process.Reserve(cfg.PasswordHash.Concurrency)
 	for _, w := range warnings {
 		log.Warn(w)
@@ -83,28 +85,45 @@ func run(ctx context.Context, args, environ []string) error {
 		func() float64 { return float64(hasher.Waiting()) }))
 	reg.MustRegister(outbox.NewBacklogCollector(pool, log))
 	waker := outbox.NewWaker(pool, log)
-	loaded, err := sources.Load(ctx, cfg, sources.Deps{Pool: pool, Hasher: hasher, Log: log, Metrics: reg, ServiceToken: serviceTokens(pool, waker.Wake, log)})
+	directories := identity.NewLDAPConfigs(pool, keys)
+	loaded, err := sources.Load(ctx, cfg, sources.Deps{Pool: pool, Hasher: hasher, LDAP: directories, Log: log, Metrics: reg, ServiceToken: serviceTokens(pool, waker.Wake, log)})
 	if err != nil {
 		return err
 	}
 	defer loaded.Close()
-	tokens := token.New(token.Deps{Pool: pool, Sources: loaded.Registry, Sealer: keys, Log: log, Wake: waker.Wake,
+	guard := throttle.New(throttle.Deps{Pool: pool, Log: log, Metrics: reg, Limits: cfg.LoginThrottle})
+	checkHTTPPlugins(&cfg, log)
+	live := config.NewLive(&cfg, level, loaded.Registry.Names(), recordConfig(pool))
+	owed := outbox.NewEvents(cfg.AMQP.BusEnabled())
+	tokens := token.New(token.Deps{Pool: pool, Sources: loaded.Registry, Sealer: keys, Log: log, Wake: waker.Wake, Throttle: guard,
+		Events: owed, Notice: cfg.Notice(),
 		DefaultLifetime: cfg.DefaultTokenLifetime, MaxSessions: cfg.MaxUserConcurrentSessions})
+	listed, known := methods(&cfg, loaded)
+	users := identity.NewUsers(pool, hasher, tokens, known, waker.Wake).Throttled(guard)
+	if err := identity.NewContent(pool, cfg.Content, log).Apply(ctx); err != nil {
+		return err
+	}
 	if cfg.BootstrapUserOnStartup {
-		if err := bootstrap(ctx, cfg, identity.NewUsers(pool, hasher, tokens, waker.Wake), log); err != nil {
+		if err := bootstrap(ctx, cfg, users, log); err != nil {
 			return err
 		}
 	}
+	tenants := identity.NewTenants(pool, tokens, owed, known, cfg.Content, log, waker.Wake)
+	mailed, err := mails(&cfg, pool, users, tenants, tokens, waker.Wake, reg, log)
+	if err != nil {
+		return err
+	}
 	directory := identity.NewDirectory(pool)
 	checkMethods(ctx, directory, loaded.Registry.Methods(), log)
-	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: directory, Backends: loaded.Registry.Names(),
+	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: directory, Tenants: tenants, Users: users, Methods: listed, Groups: identity.NewGroups(pool), Policies: identity.NewPolicies(pool), LDAPConfigs: directories, Backends: loaded.Registry.Names(),
 		Log: log, Metrics: api.NewMetrics(reg, loaded.Registry.Names()), Location: location, NumProxies: cfg.REST.NumProxies, MaxBody: int64(cfg.REST.MaxBodySize),
-		CORS: api.CORS{Enabled: cfg.REST.CORS.Enabled, AllowHeaders: cfg.REST.CORS.AllowHeaders}})
+		CORS:   api.CORS{Enabled: cfg.REST.CORS.Enabled, AllowHeaders: cfg.REST.CORS.AllowHeaders},
+		Config: live, Mail: mailed})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return ops.Serve(ctx, net.JoinHostPort(cfg.Internal.Listen, strconv.Itoa(cfg.Internal.Port)),
-			ops.Handler(reg, append(process.Probes(pool), pluginsProbe(loaded.Plugins)), cfg.ProfilingEnabled), cfg.REST.ShutdownTimeout, log, nil)
+			ops.Handler(reg, append(process.Probes(pool), pluginsProbe(loaded.Plugins)), live.Profiling), cfg.REST.ShutdownTimeout, log, nil)
 	})
 	g.Go(func() error {
 		return ops.Serve(ctx, net.JoinHostPort(cfg.REST.Listen, strconv.Itoa(cfg.REST.Port)), handler, cfg.REST.ShutdownTimeout, log,

@@ -4,9 +4,40 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
+	"github.com/xivo-auth/xivo-auth/backends/plugin"
+	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/identity"
+	"github.com/xivo-auth/xivo-auth/sources"
 )
+
+// methods are the authentication methods that GET /idp lists, and what users and tenants may be given: these, and the names
+// of the loaded providers, which may differ from their methods (identity.md section 16).
+func methods(cfg *config.API, loaded *sources.Sources) (listed []string, known identity.Methods) {
+	listed = []string{"native", "default"}
+	for _, p := range loaded.Plugins.Providers() {
+		listed = append(listed, p.Provider.Method())
+	}
+	plugins := map[string]bool{}
+	for _, p := range loaded.Plugins.Health() {
+		if p.State != plugin.StateDropped && (p.Kind == plugin.KindIDP || p.Kind == plugin.KindBackend) {
+			plugins[p.Name] = true
+		}
+	}
+	for name, idp := range cfg.IDPPlugins {
+		switch {
+		case !idp.Enabled:
+		case sources.ToCome(name), sources.BuiltInProvider(name) && slices.Contains(loaded.Registry.Methods(), name):
+			listed = append(listed, name)
+		case plugins[name]:
+			known = append(known, name)
+		}
+	}
+	slices.Sort(listed)
+	listed = slices.Compact(listed)
+	return listed, append(known, listed...)
+}
 
 // checkMethods warns of tenants and users whose authentication method no loaded provider offers (backends.md section 3):
 // their logins are refused. Nothing is changed, and a failure only costs the warnings.

@@ -18,8 +18,12 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/activities"
 	"github.com/xivo-auth/xivo-auth/config"
+	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/identity"
 	"github.com/xivo-auth/xivo-auth/outbox"
+	"github.com/xivo-auth/xivo-auth/throttle"
 	"github.com/xivo-auth/xivo-auth/token"
+	"github.com/xivo-auth/xivo-auth/trail"
 	"github.com/xivo-auth/xivo-auth/workflows"
 )
 
@@ -30,6 +34,7 @@ type engine struct {
 	installation uuid.UUID
 	tokens       *token.Lifetimes
 	log          *slog.Logger
+	pool         db.DBTX
 	metrics      prometheus.Registerer
 }
 
@@ -65,7 +70,18 @@ func (e engine) activities() workflows.Activities {
 	m := activities.NewMetrics(e.metrics)
 	return workflows.Activities{
 		Lifetime: &activities.Lifetime{Tokens: e.tokens, Metrics: m},
-		Audit:    &activities.Audit{Store: e.tokens, Temporal: e.client, TaskQueue: workflows.TaskQueue(e.installation), Metrics: m},
+		Audit:    &activities.Audit{Store: e.tokens, Temporal: e.client, TaskQueue: workflows.TaskQueue(e.installation), Metrics: m, Sweeps: e.sweeps()},
+	}
+}
+
+// sweeps are what an audit tidies up beside tokens and their access lists.
+func (e engine) sweeps() []activities.Sweep {
+	return []activities.Sweep{
+		{What: "sweep the trail", Do: func(ctx context.Context, limit int) (int, error) {
+			return trail.Sweep(ctx, e.pool, e.cfg.Trail.RetentionDays, limit)
+		}},
+		{What: "sweep counts of mails", Do: func(ctx context.Context, limit int) (int, error) { return identity.SweepMailCounts(ctx, e.pool, limit) }},
+		{What: "sweep counts of attempts", Do: func(ctx context.Context, limit int) (int, error) { return throttle.Sweep(ctx, e.pool, limit) }},
 	}
 }
 
@@ -148,9 +164,13 @@ type sink struct{ lifetimes *workflows.Client }
 var _ outbox.Lifetimes = sink{}
 
 func (s sink) StartLifetime(ctx context.Context, x outbox.Start) error {
+	var notice time.Time
+	if x.NoticeAt != nil {
+		notice = *x.NoticeAt
+	}
 	return away(s.lifetimes.Start(ctx, workflows.StartLifetime{UserAgent: x.UserAgent, RemoteAddr: x.RemoteAddr, Repair: x.Repair,
 		Input: workflows.LifetimeInput{SessionUUID: x.Session.String(), AuthID: x.AuthID, TenantUUID: x.Tenant.String(), Backend: x.Backend,
-			Kind: x.Kind, IssuedAt: x.IssuedAt, ExpiresAt: x.ExpiresAt}}))
+			Kind: x.Kind, IssuedAt: x.IssuedAt, ExpiresAt: x.ExpiresAt, NoticeAt: notice}}))
 }
 
 func (s sink) EndLifetime(ctx context.Context, session uuid.UUID, reason string) error {

@@ -69,16 +69,30 @@ func run(ctx context.Context, args, environ []string) error {
 
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), outbox.NewBacklogCollector(pool, log))
-	engine := engine{cfg: cfg, client: temporal, installation: installation, tokens: token.NewLifetimes(pool, outbox.NewEvents(cfg.AMQP.BusEnabled())), log: log, metrics: reg}
-	relay := outbox.NewRelay(outbox.Options{Pool: pool, ListenURI: cfg.DSN(), Log: log, Metrics: outbox.NewMetrics(reg),
+	tokens := token.NewLifetimes(token.LifetimeDeps{Pool: pool, Events: outbox.NewEvents(cfg.AMQP.BusEnabled()), Wake: outbox.NewWaker(pool, log).Wake, Log: log})
+	engine := engine{cfg: cfg, client: temporal, installation: installation, tokens: tokens, log: log, pool: pool, metrics: reg}
+	relay := outbox.NewRelay(outbox.Options{Pool: pool, Log: log, Metrics: outbox.NewMetrics(reg),
 		Sink:  sink{workflows.NewClient(temporal, workflows.TaskQueue(installation), log)},
 		Batch: cfg.Relay.Batch, Concurrency: cfg.Relay.Concurrency, Poll: cfg.Relay.PollInterval, Lease: cfg.Relay.Lease})
+	pokes := []func(){relay.Poke}
+	publisher, err := newPublisher(cfg, pool, log, reg)
+	if err != nil {
+		return err
+	}
+	if publisher != nil {
+		pokes = append(pokes, publisher.Poke)
+	}
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return ops.Serve(ctx, net.JoinHostPort(cfg.Internal.Listen, strconv.Itoa(cfg.Internal.Port)),
-			ops.Handler(reg, process.Probes(pool), cfg.ProfilingEnabled), 5*time.Second, log, nil)
+			ops.Handler(reg, process.Probes(pool), func() bool { return cfg.ProfilingEnabled }), 5*time.Second, log, nil)
 	})
+	g.Go(func() error { outbox.Listen(ctx, cfg.DSN(), log, pokes...); return nil })
+	// Neither sink waits for the other: events go out while Temporal is away.
+	if publisher != nil {
+		g.Go(func() error { publisher.Run(ctx); return nil })
+	}
 	// The relay runs beside the engine, not after it: a lifetime that it starts eagerly is worked on in this process.
 	g.Go(func() error { return engine.run(ctx, func() error { relay.Run(ctx); return nil }) })
 	err = g.Wait()

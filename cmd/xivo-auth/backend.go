@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -16,7 +18,9 @@ import (
 	"github.com/xivo-auth/xivo-auth/backends"
 	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/identity"
 	"github.com/xivo-auth/xivo-auth/process"
+	"github.com/xivo-auth/xivo-auth/seal"
 	"github.com/xivo-auth/xivo-auth/sources"
 	"github.com/xivo-auth/xivo-auth/token"
 )
@@ -92,14 +96,35 @@ func withSources(ctx context.Context, cfg config.API, log *slog.Logger, f func(*
 		return err
 	}
 	defer pool.Close()
+	keys, err := keyring(cfg)
+	if err != nil {
+		return err
+	}
 	lent := &lentTokens{tokens: token.New(token.Deps{Pool: pool, Log: log, Wake: func() {}})}
 	defer func() { err = errors.Join(err, lent.revoke(ctx, pool)) }()
-	loaded, err := sources.Load(ctx, cfg, sources.Deps{Pool: pool, Hasher: hasher(config.Tool{PasswordHash: cfg.PasswordHash}), Log: log, ServiceToken: lent.issue})
+	loaded, err := sources.Load(ctx, cfg, sources.Deps{Pool: pool, Hasher: hasher(config.Tool{PasswordHash: cfg.PasswordHash}), LDAP: identity.NewLDAPConfigs(pool, keys), Log: log, ServiceToken: lent.issue})
 	if err != nil {
 		return err
 	}
 	defer loaded.Close()
 	return f(loaded, pool)
+}
+
+// keyring opens what is sealed: the configured keys, or those in the state folder. It makes none there: the API must be able
+// to read what is in it. Where there are none nothing is sealed yet.
+func keyring(cfg config.API) (*seal.Keyring, error) {
+	if len(cfg.SealingKeys) == 0 {
+		if _, err := os.Stat(filepath.Join(cfg.StateDir, seal.FileName)); errors.Is(err, fs.ErrNotExist) {
+			return seal.New([]seal.Key{{ID: "none"}})
+		}
+		ring, _, err := seal.LoadOrCreate(cfg.StateDir)
+		return ring, err
+	}
+	keys := make([]seal.Key, len(cfg.SealingKeys))
+	for i, k := range cfg.SealingKeys {
+		keys[i] = seal.Key{ID: k.ID, Secret: k.Key}
+	}
+	return seal.New(keys)
 }
 
 // lentTokens are the tokens of the service that plug-ins were given.

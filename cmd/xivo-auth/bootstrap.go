@@ -65,5 +65,5 @@ func hasher(cfg config.Tool) *password.Hasher {
 
 func users(cfg config.Tool, pool *pgxpool.Pool, log *slog.Logger) *identity.Users {
 	wake := func() {} // a new user has no lifetimes
-	return identity.NewUsers(pool, hasher(cfg), token.New(token.Deps{Pool: pool, Log: log, Wake: wake}), wake)
+	return identity.NewUsers(pool, hasher(cfg), token.New(token.Deps{Pool: pool, Log: log, Wake: wake}), nil, wake)
 }

@@ -36,7 +36,8 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(migrate(), bootstrap(), backend(), relay(), revoke(), healthcheck())
+	root.AddCommand(migrate(), bootstrap(), backend(), relay(), revoke(), healthcheck(), readTrail(),
+		user(), group(), policy(), tenant(), session(), tokens())
 	return root
 }
 

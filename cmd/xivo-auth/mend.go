@@ -15,6 +15,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/outbox"
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
@@ -70,12 +71,12 @@ func revoke() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	before := c.Flags().String("issued-before", "", "the moment, as in 2026-11-24T13:00:00Z")
-	c.RunE = withDatabase(func(ctx context.Context, _ config.Tool, pool *pgxpool.Pool, log *slog.Logger) error {
+	c.RunE = withDatabase(func(ctx context.Context, cfg config.Tool, pool *pgxpool.Pool, log *slog.Logger) error {
 		moment, err := time.Parse(time.RFC3339, *before)
 		if err != nil {
 			return errors.New("--issued-before: must be a moment such as 2026-11-24T13:00:00Z")
 		}
-		n, err := token.New(token.Deps{Pool: pool, Log: log, Wake: func() {}}).RevokeIssuedBefore(ctx, moment)
+		n, err := token.New(token.Deps{Pool: pool, Log: log, Wake: func() {}, Events: outbox.NewEvents(cfg.AMQP.BusEnabled())}).RevokeIssuedBefore(ctx, moment)
 		fmt.Printf("ended %d tokens\n", n)
 		return errors.Join(err, db.New().LifetimeDueNotify(ctx, pool))
 	})

@@ -69,7 +69,7 @@ func (t *trial) configured() error {
 		return fmt.Errorf("%s is not enabled", t.name)
 	}
 	t.sayf("enabled", "%s", strings.Join(how, ", "))
-	if sources.BuiltIn(t.name) {
+	if sources.BuiltIn(t.name) || sources.BuiltInProvider(t.name) {
 		t.sayf("installed", "part of xivo-auth")
 		return nil
 	}
