@@ -23,7 +23,9 @@ INTERNAL_PORT ?= 9597
 TEMPORAL_PORT ?= 7233
 TEMPORAL_UI_PORT ?= 8233
 PG_PORT ?= 5442
-export WORKERS APIS API_PORT INTERNAL_PORT TEMPORAL_PORT TEMPORAL_UI_PORT PG_PORT
+EVENTS ?= 0
+AMQP_PORT ?= 5682
+export WORKERS APIS API_PORT INTERNAL_PORT TEMPORAL_PORT TEMPORAL_UI_PORT PG_PORT EVENTS AMQP_PORT
 
 .DEFAULT_GOAL := help
 
@@ -31,7 +33,8 @@ export WORKERS APIS API_PORT INTERNAL_PORT TEMPORAL_PORT TEMPORAL_UI_PORT PG_POR
 help: ## print this
 	@echo "xivo-auth; the targets:"
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "settings of run: WORKERS APIS API_PORT INTERNAL_PORT TEMPORAL_PORT TEMPORAL_UI_PORT PG_PORT (0 = a free one), e.g."
+	@echo "settings of run: WORKERS APIS API_PORT INTERNAL_PORT TEMPORAL_PORT TEMPORAL_UI_PORT PG_PORT (0 = a free one),"
+	@echo "  EVENTS (1 starts RabbitMQ too) AMQP_PORT, e.g."
 	@echo "  make run WORKERS=3 APIS=2"
 
 ## Run

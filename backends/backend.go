@@ -11,6 +11,10 @@ import (
 // error of a Provider or Backend means "could not tell".
 var ErrRejected = errors.New("login rejected")
 
+// ErrUndecided beside ErrRejected says that nobody looked at the password: the source's own server is away. It counts as no
+// failed attempt.
+var ErrUndecided = errors.New("the source could not tell")
+
 // Request is a validated request for a token, as sources see it. It is made for one login and may be changed by Verify:
 // what a provider writes into Raw is seen by its backend.
 type Request struct {

@@ -22,15 +22,27 @@ type CORS struct {
 type Tokens struct {
 	DefaultTokenLifetime      time.Duration `yaml:"default_token_lifetime" env:"DEFAULT_TOKEN_LIFETIME" range:"1..315360000" doc:"Lifetime of a token when the request names none, seconds."`
 	MaxUserConcurrentSessions int           `yaml:"max_user_concurrent_sessions" env:"MAX_USER_CONCURRENT_SESSIONS" range:"0..1000000" doc:"Sessions that one user may have; the next login gets 429. Purposes user and external_api only."`
-	TokenCleanupInterval      time.Duration `yaml:"token_cleanup_interval" env:"TOKEN_CLEANUP_INTERVAL" range:"-1000000..86400" doc:"How long before its expiry a token is announced on the bus, seconds; 0 or less: never. Expired tokens go in any case. Between 0 and 1 is refused. Checked, but without effect in this version."`
+	TokenCleanupInterval      time.Duration `yaml:"token_cleanup_interval" env:"TOKEN_CLEANUP_INTERVAL" range:"-1000000..86400" doc:"How long before its expiry a token is announced on the bus, seconds; 0 or less: never. Expired tokens go in any case. Between 0 and 1 is refused."`
 	DefaultUserPolicy         string        `yaml:"default_user_policy" env:"DEFAULT_USER_POLICY" doc:"Name of a policy whose accesses every token gets in addition."`
 	// SealingKeys: the first seals, all of them open. Empty: the process makes
 	// one in StateDir.
 	SealingKeys []SealingKey `yaml:"sealing_keys" env:"SEALING_KEYS" doc:"Keys that seal refresh tokens, each id:base64 of 32 bytes; the first seals, the others still open. Without any, one is made in state_dir; several hosts must share theirs."`
 }
 
+// LoginThrottle slows down the guessing of passwords.
+type LoginThrottle struct {
+	Enabled         bool          `yaml:"enabled" env:"ENABLED" doc:"Refuse attempts with a password after too many failures."`
+	Failures        int           `yaml:"failures" env:"FAILURES" range:"1..10000" doc:"Failures of one login from one address until its attempts are slowed down; as many are judged at a time."`
+	Window          time.Duration `yaml:"window_seconds" env:"WINDOW_SECONDS" range:"1..86400" doc:"Time in which those failures count together, seconds."`
+	FirstWait       time.Duration `yaml:"first_wait_seconds" env:"FIRST_WAIT_SECONDS" range:"0.1..3600" doc:"Wait after the failure that reaches the number, seconds; it doubles with each further one."`
+	LongestWait     time.Duration `yaml:"longest_wait_seconds" env:"LONGEST_WAIT_SECONDS" range:"0.1..86400" doc:"Longest such wait, seconds."`
+	AddressFailures int           `yaml:"address_failures" env:"ADDRESS_FAILURES" range:"1..1000000" doc:"Failures from one address, whatever the login, until all its attempts are refused; loopback is exempt. IPv6 addresses count by their /64."`
+	AddressWindow   time.Duration `yaml:"address_window_seconds" env:"ADDRESS_WINDOW_SECONDS" range:"1..86400" doc:"Time in which those failures count together, and after which they are forgotten, seconds."`
+}
+
 // Plugins is what is switched on, kind by kind.
 type Plugins struct {
+	EnabledHTTPPlugins     map[string]bool           `yaml:"enabled_http_plugins" env:"ENABLED_HTTP_PLUGINS" doc:"Parts of the REST interface by wazo-auth's names, true or false; the routes of one that is off are not there (404). user_registration is the only one off by default."`
 	EnabledBackendPlugins  map[string]bool           `yaml:"enabled_backend_plugins" env:"ENABLED_BACKEND_PLUGINS" doc:"Backends by name, true or false."`
 	EnabledMetadataPlugins map[string]bool           `yaml:"enabled_metadata_plugins" env:"ENABLED_METADATA_PLUGINS" doc:"Metadata plug-ins by name, true or false."`
 	PurposeMetadataMapping map[string][]string       `yaml:"purpose_metadata_mapping" doc:"Further metadata plug-ins of a purpose: purpose to list of names."`
@@ -50,19 +62,28 @@ type IDPPlugin struct {
 
 // AMQP is the message bus.
 type AMQP struct {
-	URI          URI    `yaml:"uri" env:"URI" doc:"URI of the message bus; without it nothing is published. Checked, but without effect in this version."`
-	ExchangeName string `yaml:"exchange_name" env:"EXCHANGE_NAME" doc:"Exchange that events are published to. Checked, but without effect in this version."`
-	ExchangeType string `yaml:"exchange_type" env:"EXCHANGE_TYPE" oneof:"topic,headers,direct,fanout" doc:"Type of that exchange. Checked, but without effect in this version."`
+	URI          URI    `yaml:"uri" env:"URI" doc:"URI of the message bus; without it nothing is published. The path names the virtual host."`
+	ExchangeName string `yaml:"exchange_name" env:"EXCHANGE_NAME" doc:"Exchange that events are published to; it is declared, durable, on each connection."`
+	ExchangeType string `yaml:"exchange_type" env:"EXCHANGE_TYPE" oneof:"topic,headers,direct,fanout" doc:"Type of that exchange."`
 }
 
 // BusEnabled reports whether a bus was configured by file or environment.
 func (a AMQP) BusEnabled() bool { return a.URI != "" }
 
+// Notice is how long before its expiry "expires soon" is told of a token; 0 means never. Without a bus nobody is told.
+func (a API) Notice() time.Duration {
+	if !a.AMQP.BusEnabled() {
+		return 0
+	}
+	return max(0, a.TokenCleanupInterval)
+}
+
 // Content is what is made or kept in the database at each start.
 type Content struct {
-	DefaultPolicies     map[string]Policy `yaml:"default_policies" doc:"Policies of the top tenant: slug to acl (list, required) and description. Checked, but without effect in this version."`
-	AllUsersPolicies    map[string]bool   `yaml:"all_users_policies" env:"ALL_USERS_POLICIES" doc:"Policies of every tenant's group of all users: slug, true or false. Checked, but without effect in this version."`
-	TenantDefaultGroups map[string]Group  `yaml:"tenant_default_groups" doc:"Groups of every tenant: slug to policies (slug to true or false). Checked, but without effect in this version."`
+	UpdatePolicyOnStartup bool              `yaml:"update_policy_on_startup" env:"UPDATE_POLICY_ON_STARTUP" doc:"Bring the database in line with the three keys below at each start of an API process; new tenants get what they name in any case."`
+	DefaultPolicies       map[string]Policy `yaml:"default_policies" doc:"Policies of the top tenant: slug to acl (list, required) and description."`
+	AllUsersPolicies      map[string]bool   `yaml:"all_users_policies" env:"ALL_USERS_POLICIES" doc:"Policies of every tenant's group of all users: slug, true or false."`
+	TenantDefaultGroups   map[string]Group  `yaml:"tenant_default_groups" doc:"Groups of every tenant: slug to policies (slug to true or false)."`
 }
 
 // Policy is one entry of default_policies.

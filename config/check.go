@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // problems collects what is wrong, one problem per key.
@@ -71,12 +72,40 @@ func checkAPI(c *API, p *problems) {
 		p.add("bootstrap_user_password", "is required when bootstrap_user_on_startup is true")
 	}
 	checkAMQP(c.AMQP, p)
+	checkMails(&c.Mails, p)
+	checkContent(&c.Content, p)
+}
+
+// longestSlug of a policy or a group, and so of their names, in characters.
+const longestSlug = 80
+
+// checkContent refuses slugs that the database cannot hold side by side.
+func checkContent(c *Content, p *problems) {
+	checkSlugs("default_policies", sortedKeys(c.DefaultPolicies), p)
+	checkSlugs("tenant_default_groups", sortedKeys(c.TenantDefaultGroups), p)
+}
+
+func checkSlugs(key string, slugs []string, p *problems) {
+	seen := map[string]string{}
+	for _, slug := range slugs {
+		if n := utf8.RuneCountInString(slug); n < 1 || n > longestSlug {
+			p.add(key, fmt.Sprintf("%s: must have 1 to %d characters", slug, longestSlug))
+		}
+		lower := strings.ToLower(slug)
+		if other, double := seen[lower]; double {
+			p.add(key, fmt.Sprintf("%s and %s differ in case only", other, slug))
+		}
+		seen[lower] = slug
+	}
 }
 
 func checkAMQP(a AMQP, p *problems) {
 	if a.URI != "" {
 		if u, err := url.Parse(a.URI.Reveal()); err != nil || u.Host == "" || u.Scheme != "amqp" && u.Scheme != "amqps" {
 			p.add("amqp.uri", "must be a URI of the form amqp://user:password@host:port/, special characters percent-encoded")
+		}
+		if a.ExchangeName == "" {
+			p.add("amqp.exchange_name", "must not be empty")
 		}
 	}
 }

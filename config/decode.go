@@ -227,6 +227,6 @@ func fieldsOf(value any, names ...string) (map[string]any, error) {
 	return tree, nil
 }
 
-func sortedKeys(tree map[string]any) []string {
+func sortedKeys[V any](tree map[string]V) []string {
 	return slices.Sorted(maps.Keys(tree))
 }

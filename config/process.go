@@ -7,15 +7,17 @@ import (
 
 // API is the configuration of cmd/api.
 type API struct {
-	Shared       `yaml:",inline"`
-	Internal     Internal `yaml:"internal" envPrefix:"XIVO_AUTH_INTERNAL_"`
-	REST         REST     `yaml:"rest_api" envPrefix:"XIVO_AUTH_REST_API_"`
-	Tokens       `yaml:",inline" envPrefix:"XIVO_AUTH_"`
-	PasswordHash PasswordHash `yaml:"password_hash" envPrefix:"XIVO_AUTH_PASSWORD_HASH_"`
-	Plugins      `yaml:",inline" envPrefix:"XIVO_AUTH_"`
-	AMQP         AMQP `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
-	Bootstrap    `yaml:",inline" envPrefix:"XIVO_AUTH_"`
-	Content      `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	Shared        `yaml:",inline"`
+	Internal      Internal `yaml:"internal" envPrefix:"XIVO_AUTH_INTERNAL_"`
+	REST          REST     `yaml:"rest_api" envPrefix:"XIVO_AUTH_REST_API_"`
+	Tokens        `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	PasswordHash  PasswordHash  `yaml:"password_hash" envPrefix:"XIVO_AUTH_PASSWORD_HASH_"`
+	LoginThrottle LoginThrottle `yaml:"login_throttle" envPrefix:"XIVO_AUTH_LOGIN_THROTTLE_"`
+	Plugins       `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	AMQP          AMQP `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
+	Mails         `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	Bootstrap     `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	Content       `yaml:",inline" envPrefix:"XIVO_AUTH_"`
 }
 
 // Worker is the configuration of cmd/worker.
@@ -25,6 +27,7 @@ type Worker struct {
 	Temporal Temporal       `yaml:"temporal" envPrefix:"XIVO_AUTH_TEMPORAL_"`
 	Relay    Relay          `yaml:"relay" envPrefix:"XIVO_AUTH_RELAY_"`
 	Audit    Audit          `yaml:"audit" envPrefix:"XIVO_AUTH_AUDIT_"`
+	Trail    Trail          `yaml:"trail" envPrefix:"XIVO_AUTH_TRAIL_"`
 	Worker   TemporalWorker `yaml:"worker" envPrefix:"XIVO_AUTH_WORKER_"`
 	AMQP     AMQP           `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
 }
@@ -33,6 +36,7 @@ type Worker struct {
 type Tool struct {
 	Shared       `yaml:",inline"`
 	PasswordHash PasswordHash `yaml:"password_hash" envPrefix:"XIVO_AUTH_PASSWORD_HASH_"`
+	AMQP         AMQP         `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
 	Bootstrap    `yaml:",inline" envPrefix:"XIVO_AUTH_"`
 }
 
@@ -58,8 +62,11 @@ func DefaultAPI() API {
 			TokenCleanupInterval:      time.Minute,
 		},
 		PasswordHash: defaultPasswordHash(),
+		LoginThrottle: LoginThrottle{Enabled: true, Failures: 10, Window: 15 * time.Minute, FirstWait: time.Second, LongestWait: 5 * time.Minute,
+			AddressFailures: 300, AddressWindow: 5 * time.Minute},
 		Plugins: Plugins{
-			EnabledBackendPlugins:  map[string]bool{"wazo_user": true},
+			EnabledHTTPPlugins:     defaultHTTPPlugins(),
+			EnabledBackendPlugins:  map[string]bool{"ldap_user": true, "wazo_user": true},
 			EnabledMetadataPlugins: map[string]bool{"default_user": true, "default_internal": true, "default_external_api": true},
 			PurposeMetadataMapping: map[string][]string{"user": {}, "internal": {}, "external_api": {}},
 			IDPPlugins: map[string]IDPPlugin{
@@ -71,11 +78,13 @@ func DefaultAPI() API {
 			BackendPolicies: map[string]string{},
 		},
 		AMQP:      defaultAMQP(),
+		Mails:     defaultMails(),
 		Bootstrap: defaultBootstrap(),
 		Content: Content{
-			DefaultPolicies:     map[string]Policy{},
-			AllUsersPolicies:    map[string]bool{},
-			TenantDefaultGroups: map[string]Group{},
+			UpdatePolicyOnStartup: true,
+			DefaultPolicies:       map[string]Policy{},
+			AllUsersPolicies:      map[string]bool{},
+			TenantDefaultGroups:   map[string]Group{},
 		},
 	}
 }
@@ -88,6 +97,7 @@ func DefaultWorker() Worker {
 		Temporal: Temporal{Address: "127.0.0.1:7233", Namespace: "default"},
 		Relay:    Relay{Concurrency: 16, Batch: 64, PollInterval: time.Second, Lease: 30 * time.Second},
 		Audit:    Audit{Interval: 10 * time.Minute, Grace: 5 * time.Minute},
+		Trail:    Trail{RetentionDays: 365},
 		Worker: TemporalWorker{
 			MaxConcurrentWorkflowTasks:   64,
 			MaxConcurrentActivities:      16,
@@ -104,6 +114,7 @@ func DefaultTool() Tool {
 	return Tool{
 		Shared:       defaultShared(),
 		PasswordHash: defaultPasswordHash(),
+		AMQP:         defaultAMQP(),
 		Bootstrap:    defaultBootstrap(),
 	}
 }
@@ -133,6 +144,17 @@ func defaultPasswordHash() PasswordHash {
 		Concurrency: max(1, runtime.NumCPU()-1),
 		Queue:       64,
 	}
+}
+
+// defaultHTTPPlugins are all parts of the REST interface by wazo-auth's names for them.
+func defaultHTTPPlugins() map[string]bool {
+	plugins := map[string]bool{"user_registration": false}
+	for _, name := range []string{"api", "backends", "config", "email_confirm", "external", "group_policy", "groups", "idp", "ldap_config",
+		"password_reset", "policies", "saml", "saml_config", "sessions", "status", "tenants", "tokens", "user_email", "user_group",
+		"user_policy", "user_session", "users"} {
+		plugins[name] = true
+	}
+	return plugins
 }
 
 func defaultAMQP() AMQP { return AMQP{ExchangeName: "xivo", ExchangeType: "topic"} }

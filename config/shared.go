@@ -80,7 +80,7 @@ type Database struct {
 	DBURI                 URI           `yaml:"db_uri" env:"DB_URI" doc:"URI of the database; without a database name it is the one named like the role. SQLAlchemy's postgresql+psycopg2:// is accepted."`
 	DBConnectRetryTimeout time.Duration `yaml:"db_connect_retry_timeout_seconds" env:"DB_CONNECT_RETRY_TIMEOUT_SECONDS" range:"0..86400" doc:"How long a starting process waits for the database, seconds."`
 	DBUpgradeOnStartup    bool          `yaml:"db_upgrade_on_startup" env:"DB_UPGRADE_ON_STARTUP" doc:"Apply the migrations before serving."`
-	DBMaxConnections      int           `yaml:"db_max_connections" env:"DB_MAX_CONNECTIONS" range:"2..1000" standard:"4 per core, 10 to 50" doc:"Most connections of one process, beside three for the checks (api) or one for notifications (worker)."`
+	DBMaxConnections      int           `yaml:"db_max_connections" env:"DB_MAX_CONNECTIONS" range:"2..1000" standard:"4 per core, 10 to 50" doc:"Most connections of one process, beside three for the checks (api) or two for notifications and the turn to publish (worker)."`
 }
 
 // Bootstrap is the first user.

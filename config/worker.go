@@ -39,6 +39,11 @@ type Audit struct {
 	Grace    time.Duration `yaml:"grace_seconds" env:"GRACE_SECONDS" range:"1..86400" doc:"An audit leaves alone what is younger than this, seconds."`
 }
 
+// Trail is how long the record of changes is kept.
+type Trail struct {
+	RetentionDays int `yaml:"retention_days" env:"RETENTION_DAYS" range:"0..36500" doc:"Days that an entry of the trail is kept; 0 keeps all. The audits delete older ones."`
+}
+
 // TemporalWorker is how much the Temporal worker does at a time.
 type TemporalWorker struct {
 	MaxConcurrentWorkflowTasks   int `yaml:"max_concurrent_workflow_tasks" env:"MAX_CONCURRENT_WORKFLOW_TASKS" range:"2..10000" doc:"Workflow tasks at a time."`

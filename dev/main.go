@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/xivo-auth/xivo-auth/dev/stack"
 )
@@ -17,9 +18,10 @@ const usage = `usage: dev COMMAND
   reset                                       remove the data of the stack
   exec [--durable] [--keep-logs DIR] -- COMMAND ...
                                               run a command beside a fresh PostgreSQL and Temporal, then throw them away
+  broker DIR PORT                             become a RabbitMQ server with its data in DIR; exit code 3: none is installed
 
-environment: XIVO_AUTH_RUN_DIR (.run), WORKERS (1), APIS (1), API_PORT (9497), INTERNAL_PORT (9597), TEMPORAL_PORT (7233),
-TEMPORAL_UI_PORT (8233), PG_PORT (5442); a port 0 is a free one. XIVO_AUTH_PG_BIN: folder of PostgreSQL's programs.
+environment: XIVO_AUTH_RUN_DIR (.run), WORKERS (1), APIS (1), EVENTS (0; 1 starts RabbitMQ too), API_PORT (9497),
+INTERNAL_PORT (9597), TEMPORAL_PORT (7233), TEMPORAL_UI_PORT (8233), PG_PORT (5442), AMQP_PORT (5682); a port 0 is a free one. XIVO_AUTH_PG_BIN: folder of PostgreSQL's programs.
 `
 
 func main() {
@@ -48,6 +50,16 @@ func command(args []string) int {
 			return 2
 		}
 		err = stack.Exec(ctx, flags.Args(), *durable, *logs)
+	case "broker":
+		port := 0
+		if len(rest) == 2 {
+			port, err = strconv.Atoi(rest[1])
+		}
+		if port == 0 || err != nil {
+			fmt.Fprint(os.Stderr, usage)
+			return 2
+		}
+		err = stack.Broker(rest[0], port)
 	case "help", "-h", "-help", "--help":
 		fmt.Print(usage)
 	default:

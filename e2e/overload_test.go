@@ -12,7 +12,8 @@ import (
 // TestFullQueueOfHashesIsToldToComeAgain logs in more often than the queue holds.
 func TestFullQueueOfHashesIsToldToComeAgain(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, options{apis: 1, settings: map[string]string{"password_hash.queue": "2", "password_hash.concurrency": "1", "password_hash.iterations": "10"}})
+	s := newStack(t, options{apis: 1, settings: map[string]string{"password_hash.queue": "2", "password_hash.concurrency": "1", "password_hash.iterations": "10",
+		"login_throttle.enabled": "false"}})
 	tok := s.login(t, s.apis[0], s.root, nil)
 	var good, busy atomic.Int32
 	parallel(t, 40, func(n int) error {

@@ -137,7 +137,7 @@ plugin_settings: {backend/htpasswd: {users: %q, access: %q}}
 `, on, filepath.Join(dir, "users"), filepath.Join(dir, "access"))
 	}
 	p := s.plugged(t, config(true))
-	require.ElementsMatch(t, []string{"wazo_user", "htpasswd"}, s.backends(t, p))
+	require.ElementsMatch(t, []string{"ldap_user", "wazo_user", "htpasswd"}, s.backends(t, p))
 
 	login := func(user, password, backend string) answer {
 		return s.ask(t, p, request{method: http.MethodPost, path: "/token", user: user, password: password, body: fields{"backend": backend}})
@@ -178,7 +178,7 @@ plugin_settings: {backend/htpasswd: {users: %q, access: %q}}
 	require.Equal(t, 1, s.count(t, "SELECT count(*) FROM tokens WHERE user_uuid = $1", mappedID))
 
 	s.reconfigure(t, p, config(false))
-	require.Equal(t, []string{"wazo_user"}, s.backends(t, p))
+	require.ElementsMatch(t, []string{"ldap_user", "wazo_user"}, s.backends(t, p))
 	require.Equal(t, http.StatusUnauthorized, login("alice", plugin, "htpasswd").status)
 	require.Equal(t, http.StatusUnauthorized, login(mapped, plugin, "htpasswd").status)
 	require.Equal(t, []string{"ours"}, login(ours, s.password, "htpasswd").token(t).ACL, "the native rules, whatever the body names")
@@ -222,7 +222,7 @@ idp_plugins:
 		return b
 	}
 
-	require.ElementsMatch(t, []string{"wazo_user", "broken_init", "broken_verify_password"}, s.backends(t, p))
+	require.ElementsMatch(t, []string{"ldap_user", "wazo_user", "broken_init", "broken_verify_password"}, s.backends(t, p))
 	text := p.log.String()
 	for _, name := range []string{"backend/broken_init", "idp/broken_load", "backend/not_installed"} {
 		require.Contains(t, text, name, "an error line")

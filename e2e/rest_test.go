@@ -95,6 +95,9 @@ func (s *stack) do(p *process, r request) (answer, error) {
 	a.status, a.header = resp.StatusCode, resp.Header
 	a.body, err = io.ReadAll(resp.Body)
 	a.took = time.Since(a.began)
+	if err == nil {
+		err = s.obey(r, a)
+	}
 	if err == nil && r.method == http.MethodPost && r.path == "/token" && a.status == http.StatusOK {
 		var got struct{ Data tokenBody }
 		if err = json.Unmarshal(a.body, &got); err == nil {

@@ -46,6 +46,8 @@ type stack struct {
 
 	mu      sync.Mutex
 	secrets map[string]bool // every token and refresh token that was handed out, and what else must not be seen
+	// disobeyed is what api.yml describes otherwise, in words that hold no secret.
+	disobeyed map[string]bool
 }
 
 // unknown is a token, or a refresh token, that nobody ever got. It could be somebody's elsewhere.
@@ -61,9 +63,10 @@ const (
 func newStack(t *testing.T, o options) *stack {
 	t.Helper()
 	bin := program(t, "xivo-auth")
-	s := &stack{namespace: "e2e-" + random(6), root: "root", password: "Wort-" + random(12), wrong: "Falsch-" + random(12), secrets: map[string]bool{},
+	s := &stack{namespace: "e2e-" + random(6), root: "root", password: "Wort-" + random(12), wrong: "Falsch-" + random(12), secrets: map[string]bool{}, disobeyed: map[string]bool{},
 		http: &http.Client{Timeout: bearable, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	t.Cleanup(s.http.CloseIdleConnections)
+	t.Cleanup(func() { s.reportDisobedience(t) })
 	key := make([]byte, 32)
 	_, err := rand.Read(key)
 	require.NoError(t, err)

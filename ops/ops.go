@@ -24,17 +24,21 @@ type Probe struct {
 	Look func(ctx context.Context) (detail any, err error)
 }
 
-// Handler serves the internal port.
-func Handler(g prometheus.Gatherer, probes []Probe, profiles bool) http.Handler {
+// Handler serves the internal port. Profiles are served while profiles says so.
+func Handler(g prometheus.Gatherer, probes []Probe, profiles func() bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
 	mux.Handle("GET /readyz", readiness(probes))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{}))
-	if profiles {
-		mux.HandleFunc("/debug/pprof/", pprof.Index)
-		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	for path, serve := range map[string]http.HandlerFunc{"/debug/pprof/": pprof.Index, "/debug/pprof/profile": pprof.Profile,
+		"/debug/pprof/symbol": pprof.Symbol, "/debug/pprof/trace": pprof.Trace} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			if !profiles() {
+				http.NotFound(w, r)
+				return
+			}
+			serve(w, r)
+		})
 	}
 	return mux
 }

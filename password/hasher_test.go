@@ -79,6 +79,9 @@ func TestVerifiesAndReplacesHashesOfWazoAuth(t *testing.T) {
 		password, hex string
 		rounds        int
 	}{
+		// those of identity.md section 7
+		{"s3cr37", "0db6fd845d91bc646dfbeb990008ab79ee0001f7c677bdaf3e4f031da1f927972daece1c2b443e0295d27fa4ffb93e9ddcd29ed33fe4a151b2ad24234b5e779f", 250_000},
+		{"pässwörd", "b72ab40c513e9edf6bae57e8e70de447f20be99851fe0a4ebe51d497f05d1acae537ac95af23650344d4266018c4d585305e93584b7232c93a12b6e83df9d0d0", 250_000},
 		{"correct horse", "1d04531819867d6b7121c1dd97201d2f2ee30e9a989864de3d4b416c5147a2c42be07c21cf8b5386b047dffc0e4731fad0116cd475ea7df4fe6cdfee590ee0a6", 250_000},
 		{"pässwörd ✓", "f599cb127f2ec719273212b0903b8d53535bf464872ddb3851bd8a7714e48d76d370365b8c85e81ee65f2207dc5f7d8975b43f75bd1e39ce66a61132d39b53de", 1000},
 	} {

@@ -24,13 +24,17 @@ import (
 
 // Start applies the settings of the Go runtime and makes the process's logger.
 func Start(name string, cfg config.Shared) *slog.Logger {
+	return StartAt(new(slog.LevelVar), name, cfg)
+}
+
+// StartAt is Start for a process that changes the least level that it logs, through level.
+func StartAt(level *slog.LevelVar, name string, cfg config.Shared) *slog.Logger {
 	if cfg.GOGC > 0 {
 		debug.SetGCPercent(cfg.GOGC)
 	}
 	if cfg.MemoryLimit > 0 {
 		debug.SetMemoryLimit(int64(cfg.MemoryLimit))
 	}
-	level := new(slog.LevelVar)
 	level.Set(cfg.Level())
 	return logging.New(os.Stderr, cfg.LogFormat, level).With("process", name)
 }
@@ -91,8 +95,8 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	return pgx.ConnectConfig(ctx, c)
 }
 
-// Probes are what /readyz looks at: the database and its schema. The relay's lag is shown and never makes a process
-// unfit: logins and checks go on without Temporal.
+// Probes are what /readyz looks at: the database and its schema. What Temporal and the bus are owed is shown and
+// never makes a process unfit: logins and checks go on without them.
 func Probes(pool *pgxpool.Pool) []ops.Probe {
 	return []ops.Probe{
 		{Name: "database", Look: func(ctx context.Context) (any, error) {
@@ -110,6 +114,13 @@ func Probes(pool *pgxpool.Pool) []ops.Probe {
 				return "unknown", nil //nolint:nilerr // shown, never failing
 			}
 			return map[string]any{"depth": b.Depth, "parked": b.Parked, "oldest_seconds": b.OldestSeconds}, nil
+		}},
+		{Name: "events", Look: func(ctx context.Context) (any, error) {
+			b, err := outbox.ReadEventBacklog(ctx, pool)
+			if err != nil {
+				return "unknown", nil //nolint:nilerr // shown, never failing
+			}
+			return map[string]any{"depth": b.Depth, "oldest_seconds": b.OldestSeconds}, nil
 		}},
 	}
 }

@@ -14,11 +14,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/xivo-auth/xivo-auth/backends"
+	"github.com/xivo-auth/xivo-auth/backends/ldap"
 	"github.com/xivo-auth/xivo-auth/backends/metadata"
 	"github.com/xivo-auth/xivo-auth/backends/mock"
 	"github.com/xivo-auth/xivo-auth/backends/native"
 	"github.com/xivo-auth/xivo-auth/backends/plugin"
 	"github.com/xivo-auth/xivo-auth/config"
+	"github.com/xivo-auth/xivo-auth/identity"
 )
 
 // Priorities of the sources of this build; those of plug-ins are configured, 100 by default.
@@ -34,7 +36,9 @@ const closeTimeout = 5 * time.Second
 type Deps struct {
 	Pool   *pgxpool.Pool
 	Hasher native.Hasher
-	Log    *slog.Logger
+	// LDAP has the directories of tenants.
+	LDAP *identity.LDAPConfigs
+	Log  *slog.Logger
 	// Metrics of plug-ins; may be nil.
 	Metrics prometheus.Registerer
 	// ServiceToken makes the tokens that plug-ins call the service's own API with (plugin.Options).
@@ -47,15 +51,21 @@ type Sources struct {
 	// Providers are those of the registry, in the order in which they are asked.
 	Providers []backends.Entry
 	Plugins   *plugin.Host
+	ldap      *ldap.Source // nil: not loaded
 	log       *slog.Logger
 }
 
 // BuiltIn tells whether a backend of this name is part of this build.
-func BuiltIn(name string) bool { return name == native.Name || name == mock.Name }
+func BuiltIn(name string) bool {
+	return name == native.Name || name == mock.Name || name == ldap.BackendName
+}
+
+// BuiltInProvider tells whether an identity provider of this name is part of this build.
+func BuiltInProvider(name string) bool { return name == ldap.Name }
 
 // ToCome tells whether an identity provider of this name is to be part of xivo-auth, but is not yet. The default enables
 // them, so they are not looked for among the plug-ins.
-func ToCome(name string) bool { return name == "ldap" || name == "saml" }
+func ToCome(name string) bool { return name == "saml" }
 
 // Load makes the enabled sources of this build and starts the enabled plug-ins. Close must be called.
 func Load(ctx context.Context, cfg config.API, d Deps) (*Sources, error) {
@@ -84,7 +94,7 @@ func Load(ctx context.Context, cfg config.API, d Deps) (*Sources, error) {
 		}
 	}
 	for name, idp := range cfg.IDPPlugins {
-		if idp.Enabled && !ToCome(name) {
+		if idp.Enabled && !ToCome(name) && !BuiltInProvider(name) {
 			o.Providers[name] = idp.Priority
 		}
 	}
@@ -100,15 +110,36 @@ func Load(ctx context.Context, cfg config.API, d Deps) (*Sources, error) {
 	if cfg.EnabledBackendPlugins[mock.Name] {
 		entries, names = append(entries, backends.Entry{Provider: mock.Source{XivoUUID: xivoUUID}, Priority: mockPriority}), append(names, mock.Name)
 	}
+	directories := loadLDAP(cfg, d, local)
+	if directories != nil && cfg.IDPPlugins[ldap.Name].Enabled {
+		entries = append(entries, backends.Entry{Provider: directories, Priority: cfg.IDPPlugins[ldap.Name].Priority})
+	}
+	if directories != nil {
+		names = append(names, ldap.BackendName)
+	}
 	slices.SortStableFunc(entries, func(a, b backends.Entry) int { return cmp.Compare(a.Priority, b.Priority) })
-	return &Sources{Registry: backends.NewRegistry(d.Log, entries, names), Providers: entries, Plugins: host, log: d.Log}, nil
+	return &Sources{Registry: backends.NewRegistry(d.Log, entries, names), Providers: entries, Plugins: host, ldap: directories, log: d.Log}, nil
+}
+
+// loadLDAP makes the source of users of directories if its backend is enabled: without that its provider is left out.
+func loadLDAP(cfg config.API, d Deps, users backends.Backend) *ldap.Source {
+	if cfg.EnabledBackendPlugins[ldap.BackendName] {
+		return ldap.New(ldap.Deps{Directory: directory{d.LDAP}, Users: users, Log: d.Log})
+	}
+	if cfg.IDPPlugins[ldap.Name].Enabled {
+		d.Log.Error("the identity provider ldap needs the backend ldap_user, which is not enabled; it is left out")
+	}
+	return nil
 }
 
 // laterMetadata closes a circle: plug-ins that fill metadata are loaded with the native backend at hand, which asks them.
 type laterMetadata struct{ *metadata.Purposes }
 
-// Close stops the plug-ins; one that cannot be stopped in time is an error line.
+// Close stops the plug-ins and closes connections; a plug-in that cannot be stopped in time is an error line.
 func (s *Sources) Close() {
+	if s.ldap != nil {
+		s.ldap.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if err := s.Plugins.Close(ctx); err != nil {

@@ -3,6 +3,7 @@ package backendtest
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -19,12 +20,18 @@ type Fixture struct {
 	Login, Password string
 	// Backend is the body's field that a request to this source carries.
 	Backend string
+	// Raw are fields of the body that a request to this source carries; may be nil.
+	Raw map[string]any
 	// Slow tells that the source does real work for a password, so that a deadline can be missed.
 	Slow bool
 }
 
 func (f Fixture) request(login, password string) *backends.Request {
-	return &backends.Request{Login: login, Password: password, Backend: f.Backend, Raw: map[string]any{}, UserAgent: "test", RemoteAddr: "192.0.2.1"}
+	raw := maps.Clone(f.Raw)
+	if raw == nil {
+		raw = map[string]any{}
+	}
+	return &backends.Request{Login: login, Password: password, Backend: f.Backend, Raw: raw, UserAgent: "test", RemoteAddr: "192.0.2.1"}
 }
 
 // Run runs the suite; open makes a fresh fixture for each part.

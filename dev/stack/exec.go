@@ -34,7 +34,8 @@ var durable = []string{maxConnections, "fsync=on", "synchronous_commit=on", "ful
 // Exec runs a command beside a fresh PostgreSQL and Temporal on free ports, then throws both away. The command's exit code
 // comes back as an *ExitError. It finds the servers in XIVO_AUTH_TEST_DATABASE_URL (superuser, maintenance database),
 // XIVO_AUTH_TEST_TEMPORAL_ADDRESS, XIVO_AUTH_TEST_TEMPORAL_UI_URL, XIVO_AUTH_TEST_PG_PID (at the start; a restarted server
-// has another: XIVO_AUTH_TEST_PG_PID_FILE) and XIVO_AUTH_TEST_PG_SOCKETS.
+// has another: XIVO_AUTH_TEST_PG_PID_FILE) and XIVO_AUTH_TEST_PG_SOCKETS. XIVO_AUTH_TEST_DEV is this program, for tests that need a RabbitMQ
+// of their own.
 func Exec(ctx context.Context, command []string, production bool, keepLogs string) (err error) {
 	if len(command) == 0 {
 		return errors.New("exec: no command")
@@ -146,7 +147,12 @@ func (s *testStack) stop() {
 func (s *testStack) command(command []string, signals <-chan os.Signal) error {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	cmd.Env = append(os.Environ(),
+		"XIVO_AUTH_TEST_DEV="+self,
 		"XIVO_AUTH_TEST_DATABASE_URL="+s.pg.URL("postgres"),
 		"XIVO_AUTH_TEST_TEMPORAL_ADDRESS="+s.temporal.Address,
 		"XIVO_AUTH_TEST_TEMPORAL_UI_URL="+s.temporal.UIURL,

@@ -16,6 +16,7 @@ type facts struct {
 	TemporalUIURL      string
 	DatabaseURL        string // with the password
 	DatabaseAddress    string // without
+	AMQPURI            string // empty without EVENTS=1
 }
 
 func (f facts) String() string {
@@ -23,7 +24,7 @@ func (f facts) String() string {
 	for _, line := range [][2]string{
 		{"XIVO_AUTH_URL", f.URLs[0]}, {"XIVO_AUTH_USERNAME", f.Username}, {"XIVO_AUTH_PASSWORD", f.Password},
 		{"TEMPORAL_ADDRESS", f.TemporalAddress}, {"TEMPORAL_NAMESPACE", namespace}, {"TEMPORAL_UI_URL", f.TemporalUIURL},
-		{"DATABASE_URL", f.DatabaseURL},
+		{"DATABASE_URL", f.DatabaseURL}, {"AMQP_URI", f.AMQPURI},
 		{"XIVO_AUTH_URLS", strings.Join(f.URLs, ",")}, {"XIVO_AUTH_INTERNAL_URLS", strings.Join(f.InternalURLs, ",")},
 	} {
 		fmt.Fprintf(&b, "%s=%s\n", line[0], line[1])

@@ -23,6 +23,7 @@ type programs struct {
 	dir             folder
 	databaseURL     string
 	temporalAddress string
+	amqpURI         string // empty without a broker of the stack
 }
 
 // findPrograms is XIVO_AUTH_BIN_DIR, or where this program is.
@@ -54,6 +55,9 @@ func (p programs) environment(more ...string) []string {
 		default:
 			env = append(env, kv)
 		}
+	}
+	if p.amqpURI != "" {
+		env = append(env, "XIVO_AUTH_AMQP_URI="+p.amqpURI)
 	}
 	return append(append(env,
 		"XIVO_AUTH_DB_URI="+p.databaseURL,

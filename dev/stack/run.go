@@ -21,6 +21,7 @@ const appDatabase = "xivo_auth"
 // running is what has to be stopped, in the order of its fields.
 type running struct {
 	apis, workers []*supervise.Process
+	broker        *supervise.Process
 	temporal      *temporal.Server
 	pg            *postgres.Cluster
 	pgUp          bool
@@ -112,6 +113,10 @@ func (s *running) start(ctx context.Context, dir folder, bin string, apis, worke
 	if err := placeServers(&p, s.pg, &conf); err != nil {
 		return f, err
 	}
+	broker, err := placeBroker(&p, dir)
+	if err != nil {
+		return f, err
+	}
 	conf.Postgres = s.pg.Address()
 
 	say("PostgreSQL (%s) starts; the first time it makes its data folder", pgBin)
@@ -127,6 +132,13 @@ func (s *running) start(ctx context.Context, dir folder, bin string, apis, worke
 		return f, err
 	}
 	product := programs{bin: bin, dir: dir, databaseURL: s.pg.URL(appDatabase), temporalAddress: s.temporal.Address}
+	if broker != nil {
+		say("RabbitMQ starts")
+		if s.broker, err = startBroker(ctx, *broker, dir, say); err != nil {
+			return f, err
+		}
+		f.AMQPURI, product.amqpURI = broker.URI(), broker.URI()
+	}
 	f.DatabaseURL, f.DatabaseAddress = product.databaseURL, s.pg.Address()
 	f.TemporalAddress, f.TemporalUIURL = s.temporal.Address, s.temporal.UIURL
 	say("the schema is brought up to date, the first user is made")
@@ -162,10 +174,13 @@ func (s *running) startMembers(ctx context.Context, product programs, apis, work
 	return nil
 }
 
-// stop ends api, worker, Temporal and PostgreSQL, in this order, each when the ones before are gone.
+// stop ends api, worker, RabbitMQ, Temporal and PostgreSQL, in this order, each when the ones before are gone.
 func (s *running) stop() error {
 	stopAll(s.apis)
 	stopAll(s.workers)
+	if s.broker != nil {
+		s.broker.Stop()
+	}
 	var err error
 	if s.temporal != nil {
 		err = s.temporal.Stop()
@@ -203,7 +218,7 @@ func AddWorker(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	product := programs{bin: bin, dir: dir, databaseURL: known["DATABASE_URL"], temporalAddress: known["TEMPORAL_ADDRESS"]}
+	product := programs{bin: bin, dir: dir, databaseURL: known["DATABASE_URL"], temporalAddress: known["TEMPORAL_ADDRESS"], amqpURI: known["AMQP_URI"]}
 	m := member{name: "worker", internal: internal}
 	fmt.Fprintf(out, "one more worker, health and metrics at %s; Ctrl-C ends it\n", m.health())
 	path := bin + "/worker"
