@@ -616,15 +616,15 @@ func (q *Queries) ExternalUserGet(ctx context.Context, db DBTX, arg ExternalUser
 const externalUserList = `-- name: ExternalUserList :many
 SELECT a.user_uuid FROM external_accounts a JOIN users u ON u.uuid = a.user_uuid
 WHERE a.type = $1 AND (u.tenant_uuid = $2 OR ($3::boolean AND u.tenant_uuid IN (SELECT tenant_subtree($2))))
-ORDER BY a.user_uuid LIMIT $5 OFFSET $4
+ORDER BY a.user_uuid LIMIT $5::bigint OFFSET $4::bigint
 `
 
 type ExternalUserListParams struct {
 	Type    string
 	Scope   uuid.UUID
 	Recurse bool
-	Skip    int32
-	MaxRows *int32
+	Skip    int64
+	MaxRows *int64
 }
 
 func (q *Queries) ExternalUserList(ctx context.Context, db DBTX, arg ExternalUserListParams) ([]uuid.UUID, error) {

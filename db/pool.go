@@ -68,7 +68,7 @@ type Beginner interface {
 }
 
 // InTx runs f in a transaction and commits it if f returns nil. A broken connection that the pool handed out (the server
-// was restarted) is replaced and f runs again: nothing had been committed then.
+// was restarted) is replaced and f runs again, and so it does after a deadlock: nothing had been committed then.
 func InTx(ctx context.Context, p Beginner, f func(tx pgx.Tx) error) error {
 	return Retry(ctx, func() error {
 		tx, err := p.Begin(ctx)
@@ -98,12 +98,12 @@ type finalError struct{ error }
 func (e finalError) Unwrap() error { return e.error }
 
 // Retry runs f again when it failed because its connection turned out to be dead: once for every connection that the pool
-// may have kept from before a restart of the server, and no more. f must be safe to repeat after a lost connection. A
-// database that is away is fault.Unavailable.
+// may have kept from before a restart of the server, and no more; or because the database ended its transaction to resolve
+// a deadlock. f must be safe to repeat after a lost connection. A database that is away is fault.Unavailable.
 func Retry(ctx context.Context, f func() error) error {
 	var err error
 	for range 5 {
-		if err = f(); err == nil || !deadConnection(err) || ctx.Err() != nil {
+		if err = f(); err == nil || !deadConnection(err) && !deadlock(err) || ctx.Err() != nil {
 			break
 		}
 	}
@@ -113,6 +113,12 @@ func Retry(ctx context.Context, f func() error) error {
 	away := fault.Historic(fault.Unavailable, "The service cannot answer at the moment")
 	away.RetryAfter = time.Second
 	return away.Because(err)
+}
+
+// deadlock tells whether the database ended a transaction that was in the way of another one.
+func deadlock(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "40P01"
 }
 
 // deadConnection tells whether a statement failed since its connection had been cut before: by a restart of the server

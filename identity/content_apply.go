@@ -66,7 +66,7 @@ func (c *Content) committed(ctx context.Context, step func(context.Context, pgx.
 			return trail.Add(ctx, tx, trail.Entry{Action: "content corrected", Details: map[string]any{"changes": changed}})
 		})
 		var pg *pgconn.PgError
-		if !errors.As(err, &pg) || pg.Code != foreignKeyViolation && pg.Code != deadlockDetected && pg.Code != uniqueViolation {
+		if !errors.As(err, &pg) || pg.Code != foreignKeyViolation && pg.Code != uniqueViolation {
 			break
 		}
 	}

@@ -30,7 +30,7 @@ func (u *Users) SetEmails(ctx context.Context, scope *uuid.UUID, user uuid.UUID,
 		addresses[i] = e.Address
 	}
 	stored := []Email{}
-	err := u.inTx(ctx, func(tx pgx.Tx) error {
+	err := db.InTx(ctx, u.pool, func(tx pgx.Tx) error {
 		if err := u.foreign(ctx, tx, &user, nil, addresses); err != nil {
 			return err
 		}

@@ -28,7 +28,6 @@ const (
 
 	foreignKeyViolation = "23503"
 	uniqueViolation     = "23505"
-	deadlockDetected    = "40P01"
 )
 
 // Tenant is a tenant (organisation.md section 3.1). The top tenant is its own parent.
@@ -298,16 +297,9 @@ func (t *Tenants) Move(ctx context.Context, scope, tenant, parent uuid.UUID) err
 	})
 }
 
-// change runs f in a transaction and wakes the relays after it. Deletions lock rows of many tables by their cascades; where
-// two of them met in a deadlock the loser is repeated.
+// change runs f in a transaction and wakes the relays after it.
 func (t *Tenants) change(ctx context.Context, f func(tx pgx.Tx) error) error {
-	var err error
-	for range 3 {
-		var pg *pgconn.PgError
-		if err = db.InTx(ctx, t.pool, f); !errors.As(err, &pg) || pg.Code != deadlockDetected {
-			break
-		}
-	}
+	err := db.InTx(ctx, t.pool, f)
 	if err == nil {
 		t.wake()
 	}

@@ -3,12 +3,10 @@ package identity
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/fault"
@@ -65,7 +63,7 @@ func (u *Users) Create(ctx context.Context, tenant uuid.UUID, c Creation) (User,
 		in.PasswordHash = &hash
 	}
 	var made User
-	err = u.inTx(ctx, func(tx pgx.Tx) (err error) {
+	err = db.InTx(ctx, u.pool, func(tx pgx.Tx) (err error) {
 		made, err = u.CreateIn(ctx, tx, tenant, in)
 		return err
 	})
@@ -82,7 +80,7 @@ func (u *Users) Update(ctx context.Context, scope, user uuid.UUID, c UserChange)
 	}
 	changed, ended := User{UUID: user, Username: c.Username, Firstname: c.Firstname, Lastname: c.Lastname, Purpose: c.Purpose, Method: method,
 		Enabled: c.Enabled}, 0
-	err = u.inTx(ctx, func(tx pgx.Tx) error {
+	err = db.InTx(ctx, u.pool, func(tx pgx.Tx) error {
 		before, err := u.lockIn(ctx, tx, &scope, user)
 		if err != nil {
 			return err
@@ -141,7 +139,7 @@ func (u *Users) rename(ctx context.Context, tx pgx.Tx, user uuid.UUID, from, to 
 // fault.NotFound without such a user.
 func (u *Users) Delete(ctx context.Context, scope, user uuid.UUID) error {
 	ended := 0
-	err := u.inTx(ctx, func(tx pgx.Tx) error {
+	err := db.InTx(ctx, u.pool, func(tx pgx.Tx) error {
 		gone, err := u.lockIn(ctx, tx, &scope, user)
 		if err != nil {
 			return err
@@ -162,20 +160,6 @@ func (u *Users) Delete(ctx context.Context, scope, user uuid.UUID) error {
 	})
 	if err == nil && ended > 0 {
 		u.wake()
-	}
-	return err
-}
-
-// inTx is db.InTx for changes of logins: two of them that give up and take each other's can be in each other's way, and
-// the one that the database ends tries again.
-func (u *Users) inTx(ctx context.Context, f func(tx pgx.Tx) error) error {
-	const tries = 3
-	var err error
-	for range tries {
-		var pg *pgconn.PgError
-		if err = db.InTx(ctx, u.pool, f); !errors.As(err, &pg) || pg.Code != deadlockDetected {
-			break
-		}
 	}
 	return err
 }

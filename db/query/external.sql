@@ -70,7 +70,7 @@ WHERE a.type = @type AND (u.tenant_uuid = @scope OR (@recurse::boolean AND u.ten
 -- name: ExternalUserList :many
 SELECT a.user_uuid FROM external_accounts a JOIN users u ON u.uuid = a.user_uuid
 WHERE a.type = @type AND (u.tenant_uuid = @scope OR (@recurse::boolean AND u.tenant_uuid IN (SELECT tenant_subtree(@scope))))
-ORDER BY a.user_uuid LIMIT sqlc.narg('max_rows') OFFSET @skip;
+ORDER BY a.user_uuid LIMIT sqlc.narg('max_rows')::bigint OFFSET @skip::bigint;
 
 -- name: ExternalConsentRoom :one
 -- How many consents are waited for in all.
