@@ -29,6 +29,7 @@ import (
 	"github.com/xivo-auth/xivo-auth/outbox"
 	"github.com/xivo-auth/xivo-auth/password"
 	"github.com/xivo-auth/xivo-auth/seal"
+	"github.com/xivo-auth/xivo-auth/sources"
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
@@ -75,13 +76,15 @@ func setup(t *testing.T) *bundle {
 	require.NoError(t, err)
 	xivo := "the-predefined-xivo-uuid"
 	src := native.New(native.Deps{Pool: b.pool, Hasher: hasher, Log: log, Metadata: metadata.Default(&xivo)})
-	registry := backends.NewRegistry(log, []backends.Entry{{Provider: src}}, []string{native.Name})
+	single := identity.NewSAML(identity.SAMLDeps{Pool: b.pool, Sealer: ring, Log: log, LoginTimeout: 10 * time.Minute, SessionLifetime: 7 * 24 * time.Hour})
+	sso := sources.NewSAML(config.DefaultAPI().SAML, sources.Deps{SAML: single, Log: log}, src)
+	registry := backends.NewRegistry(log, []backends.Entry{{Provider: sso}, {Provider: src, Priority: 1}}, []string{native.Name})
 	tokens := token.New(token.Deps{Pool: b.pool, Sources: registry, Sealer: ring, Log: log, Wake: func() {}, DefaultLifetime: 2 * time.Hour, MaxSessions: 5})
 	utcPlus1 := time.FixedZone("UTC+1", -3600)
 	b.live = live(b.pool, level, nil)
 	b.deps = Deps{Checker: token.NewChecker(b.pool), Tokens: tokens, Directory: identity.NewDirectory(b.pool),
 		Tenants: identity.NewTenants(b.pool, tokens, outbox.NewEvents(true), identity.Methods{"ldap", "saml"}, config.Content{}, log, func() {}),
-		Users:   identity.NewUsers(b.pool, hasher, tokens, identity.Methods{"ldap", "saml"}, func() {}), Methods: []string{"native", "default", "ldap", "saml"}, Groups: identity.NewGroups(b.pool), Policies: identity.NewPolicies(b.pool), LDAPConfigs: identity.NewLDAPConfigs(b.pool, ring),
+		Users:   identity.NewUsers(b.pool, hasher, tokens, identity.Methods{"ldap", "saml"}, func() {}), Methods: []string{"native", "default", "ldap", "saml"}, Groups: identity.NewGroups(b.pool), Policies: identity.NewPolicies(b.pool), LDAPConfigs: identity.NewLDAPConfigs(b.pool, ring), SAMLConfigs: single.Ending(tokens, func() {}), SAML: sso, ACSURLTemplate: "https://{{STACK_URL}}/acs",
 		Backends: registry.Names(), Log: log, Metrics: NewMetrics(prometheus.NewRegistry(), registry.Names()), Location: utcPlus1,
 		NumProxies: 1, MaxBody: 1 << 20, CORS: CORS{Enabled: true, AllowHeaders: []string{"Content-Type", "X-Auth-Token"}},
 		Config: b.live}

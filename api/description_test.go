@@ -14,6 +14,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi2conv"
 	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
+
+	"github.com/xivo-auth/xivo-auth/external"
 )
 
 // parseDescription reads a description as generators do: YAML, then Swagger 2.0.
@@ -154,5 +156,6 @@ func describedRoutes() []route {
 	s := &server{}
 	s.Config = live(nil, new(slog.LevelVar), map[string]bool{"user_registration": true})
 	s.Mail.Service = struct{ Mails }{}
+	s.External = external.New(external.Deps{Enabled: []string{external.Google, external.Microsoft, external.Mobile}})
 	return s.routes()
 }

@@ -27,6 +27,7 @@ var statuses = map[fault.Kind]int{
 	fault.Conflict:        http.StatusConflict,
 	fault.Exhausted:       http.StatusTooManyRequests,
 	fault.Unavailable:     http.StatusServiceUnavailable,
+	fault.Failed:          http.StatusInternalServerError,
 }
 
 // Errors of the framework shape (section 7, C): only a message.

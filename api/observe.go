@@ -28,6 +28,9 @@ func (s *server) observe(c *gin.Context) {
 	start := time.Now()
 	c.Writer.Header()["Server"] = serverName
 	quiet := s.checksAreQuiet(c)
+	if s.Tracing.Tracer != nil {
+		defer s.Tracing.begin(c, quiet)()
+	}
 	if !quiet { // the checks have a deadline of their own
 		ctx, cancel := context.WithTimeout(logContext(c), requestTimeout)
 		defer cancel()

@@ -26,7 +26,7 @@ type route struct {
 // of its own.
 func (s *server) routes() []route {
 	return slices.DeleteFunc(slices.Concat(
-		s.tokenRoutes(), s.refreshTokenRoutes(), s.sessionRoutes(), s.serviceRoutes(), s.tenantRoutes(), s.policyRoutes(), s.policyLinkRoutes(), s.configRoutes(), s.groupRoutes(), s.userRoutes(), s.userEmailRoutes(), s.passwordResetRoutes(), s.emailConfirmRoutes(), s.registrationRoutes(), s.idpRoutes(), s.ldapConfigRoutes(),
+		s.tokenRoutes(), s.refreshTokenRoutes(), s.sessionRoutes(), s.serviceRoutes(), s.tenantRoutes(), s.policyRoutes(), s.policyLinkRoutes(), s.configRoutes(), s.groupRoutes(), s.userRoutes(), s.userEmailRoutes(), s.passwordResetRoutes(), s.emailConfirmRoutes(), s.registrationRoutes(), s.idpRoutes(), s.ldapConfigRoutes(), s.samlConfigRoutes(), s.samlRoutes(), s.externalRoutes(),
 	), func(r route) bool { return r.plugin != "" && s.Config != nil && !s.Config.HTTPPlugin(r.plugin) })
 }
 

@@ -56,6 +56,13 @@ type Deps struct {
 	Policies  Policies
 	// LDAPConfigs are the directories of tenants.
 	LDAPConfigs LDAPConfigs
+	// SAMLConfigs are the identity providers of tenants, SAML the browser's way to them.
+	SAMLConfigs SAMLConfigs
+	SAML        SAML
+	// ACSURLTemplate is what clients make the address of POST /saml/acs from.
+	ACSURLTemplate string
+	// External keeps users' accounts with other services; nil: none of its routes.
+	External External
 	// Backends are the names of the enabled sources.
 	Backends []string
 	// Methods are the authentication methods that users may have.
@@ -71,6 +78,8 @@ type Deps struct {
 	CORS    CORS
 	// Config is what /config shows and changes, and which parts of the interface are there; nil: all, without /config.
 	Config *config.Live
+	// Tracing of requests; the zero value is off.
+	Tracing Tracing
 	// Mail is what the routes around mails need.
 	Mail MailDeps
 }

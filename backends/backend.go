@@ -57,6 +57,8 @@ type Accepted struct {
 	User *User
 	// Foreign says that the login need not belong to a user of ours: the backend's metadata tell who it is.
 	Foreign bool
+	// SAMLLogin is the login of single sign-on that is exchanged: the transaction that writes the token uses it up.
+	SAMLLogin *uuid.UUID
 }
 
 // Provider decides about login requests: identity providers of the contract ("idp"). Providers are asked in rising

@@ -202,8 +202,8 @@ func (s *suite) besideBadPlugins(ctx context.Context, dir string) error {
 	if err := db.SeedUsers(ctx, users, cheapCost); err != nil {
 		return err
 	}
-	situations := []*situation{{name: "calm"}, {name: "crashing", plugins: []string{crashing}, called: crashing},
-		{name: "hanging", plugins: []string{hanging}, called: hanging}, {name: "stalling", plugins: []string{stalling}}}
+	situations := []*situation{{name: "calm"}, {name: "crashing", plugins: []string{crashing}, bad: loginOf(crashing)},
+		{name: "hanging", plugins: []string{hanging}, bad: loginOf(hanging)}, {name: "stalling", plugins: []string{stalling}}}
 	for range s.rounds() {
 		for _, x := range situations {
 			programs, err := s.withPlugins(dir, x.plugins...)
@@ -231,13 +231,18 @@ func (s *suite) besideBadPlugins(ctx context.Context, dir string) error {
 	return nil
 }
 
-// situation is an API with some plug-ins, and the p99 there, ms.
+// situation is an API beside which something may be bad, and the p99 there, ms.
 type situation struct {
 	name    string
 	plugins []string
-	// called is the plug-in that logins come for; empty for none.
-	called         string
+	// bad is a login that comes for what is bad, badRate times a second; it is refused or fails, as it comes. Nil for none.
+	bad            func(ctx context.Context, l *load.Logins)
 	logins, checks []float64
+}
+
+// loginOf is a login that a plug-in decides about.
+func loginOf(name string) func(ctx context.Context, l *load.Logins) {
+	return func(ctx context.Context, l *load.Logins) { _, _ = l.Source(ctx, name, "alice", "wrong") }
 }
 
 // Requests a second.
@@ -261,14 +266,12 @@ func (s *suite) beside(ctx context.Context, programs stack.Programs, db stack.Da
 	calling, stop := context.WithCancel(ctx)
 	defer stop()
 	var bad sync.WaitGroup
-	if x.called != "" {
+	if x.bad != nil {
 		bad.Go(func() {
-			load.Pace(calling, badRate, lead+d, func(time.Time) {
-				bad.Go(func() { _, _ = logins.Source(calling, x.called, "alice", "wrong") }) // refused or failed, as it comes
-			})
+			load.Pace(calling, badRate, lead+d, func(time.Time) { bad.Go(func() { x.bad(calling, logins) }) })
 		})
 	}
-	if _, err := paced(ctx, nativeRate, lead, passwordLogin(logins)); err != nil {
+	if _, err := paced(ctx, lead, passwordLogin(logins)); err != nil {
 		return err
 	}
 	var checks, native load.Histogram
@@ -279,7 +282,7 @@ func (s *suite) beside(ctx context.Context, programs stack.Programs, db stack.Da
 		return err
 	})
 	g.Go(func() (err error) {
-		native, err = paced(measuring, nativeRate, d, passwordLogin(logins))
+		native, err = paced(measuring, d, passwordLogin(logins))
 		return err
 	})
 	err = g.Wait()
@@ -289,12 +292,12 @@ func (s *suite) beside(ctx context.Context, programs stack.Programs, db stack.Da
 	return err
 }
 
-// paced calls f at a fixed rate; the time of a call counts from the moment at which it was due. The first error is given.
-func paced(ctx context.Context, perSecond float64, d time.Duration, f func(context.Context) error) (load.Histogram, error) {
+// paced calls f at nativeRate; the time of a call counts from the moment at which it was due. The first error is given.
+func paced(ctx context.Context, d time.Duration, f func(context.Context) error) (load.Histogram, error) {
 	var mu sync.Mutex
 	var h load.Histogram
 	g, ctx := errgroup.WithContext(ctx)
-	load.Pace(ctx, perSecond, d, func(due time.Time) {
+	load.Pace(ctx, nativeRate, d, func(due time.Time) {
 		g.Go(func() error {
 			err := f(ctx)
 			mu.Lock()

@@ -35,12 +35,14 @@ type Client struct {
 	Tenants       Tenants
 	Groups        Groups
 	Policies      Policies
+	LDAPConfigs   LDAPConfigs
+	External      External
 }
 
 // Option changes how a new client works.
 type Option func(*Client)
 
-// WithHTTPClient has calls made by h, instead of a client with DefaultTimeout.
+// WithHTTPClient has calls made as by h, instead of a client with DefaultTimeout; no redirect is followed.
 func WithHTTPClient(h *http.Client) Option { return func(c *Client) { c.http = h } }
 
 // WithUserAgent names the calling program.
@@ -56,6 +58,10 @@ func New(address string, options ...Option) (*Client, error) {
 	for _, o := range options {
 		o(c)
 	}
+	// A redirect is no answer, and X-Auth-Token would go where it leads.
+	h := *c.http
+	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.http = &h
 	return c.wired(), nil
 }
 
@@ -76,6 +82,8 @@ func (c *Client) In(tenant string) *Client {
 func (c *Client) wired() *Client {
 	c.Tokens, c.RefreshTokens, c.Sessions = Tokens{c}, RefreshTokens{c}, Sessions{c}
 	c.Users, c.Tenants, c.Groups, c.Policies = Users{c}, Tenants{c}, Groups{c}, Policies{c}
+	c.LDAPConfigs = LDAPConfigs{c}
+	c.External = External{c}
 	return c
 }
 
@@ -110,6 +118,8 @@ type call struct {
 	user, password string
 	basic          bool
 	header         http.Header
+	// only is the one status that is a success; 0 is any 2xx.
+	only int
 }
 
 // do makes a call and decodes a successful answer into out, if out is not nil.
@@ -126,7 +136,7 @@ func (c *Client) do(ctx context.Context, r call, out any) error {
 	if len(text) > maxAnswer {
 		return fmt.Errorf("client: an answer of more than %d bytes", maxAnswer)
 	}
-	if resp.StatusCode >= http.StatusMultipleChoices {
+	if resp.StatusCode < http.StatusOK || resp.StatusCode >= http.StatusMultipleChoices || r.only != 0 && r.only != resp.StatusCode {
 		return failure(resp, text)
 	}
 	if out == nil {
@@ -139,6 +149,11 @@ func (c *Client) do(ctx context.Context, r call, out any) error {
 }
 
 func (c *Client) send(ctx context.Context, r call) (*http.Response, error) {
+	for s := range strings.SplitSeq(r.path[1:], "/") {
+		if s == "" || s == "." || s == ".." { // it would be another route's
+			return nil, fmt.Errorf("client: %q identifies nothing", s)
+		}
+	}
 	var body io.Reader
 	if r.body != nil {
 		text, err := json.Marshal(r.body)

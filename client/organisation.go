@@ -71,8 +71,8 @@ type Group struct {
 	Tenant        string `json:"tenant_uuid,omitempty"`
 	Name          string `json:"name"`
 	Slug          string `json:"slug,omitempty"`
-	ReadOnly      bool   `json:"read_only,omitempty"`
-	SystemManaged bool   `json:"system_managed,omitempty"`
+	ReadOnly      bool   `json:"read_only"`
+	SystemManaged bool   `json:"system_managed"`
 }
 
 // List lists the tenant's groups.
@@ -147,8 +147,8 @@ type Policy struct {
 	Slug        string   `json:"slug,omitempty"`
 	Description *string  `json:"description"`
 	ACL         []string `json:"acl"`
-	ReadOnly    bool     `json:"read_only,omitempty"`
-	Shared      bool     `json:"shared,omitempty"`
+	ReadOnly    bool     `json:"read_only"`
+	Shared      bool     `json:"shared"`
 }
 
 // List lists the policies that the tenant sees.

@@ -88,7 +88,7 @@ func (t Tokens) Check(ctx context.Context, token string, o CheckOptions) (bool, 
 	if o.Tenant != "" {
 		q.Set("tenant", o.Tenant)
 	}
-	err := t.c.do(ctx, call{method: http.MethodHead, path: path("token", token), query: q}, nil)
+	err := t.c.do(ctx, call{method: http.MethodHead, path: path("token", token), query: q, only: http.StatusNoContent}, nil)
 	var refused *Error
 	if errors.As(err, &refused) && (refused.StatusCode == http.StatusNotFound || refused.StatusCode == http.StatusForbidden) {
 		return false, nil

@@ -19,7 +19,7 @@ type User struct {
 	Enabled              bool    `json:"enabled"`
 	AuthenticationMethod string  `json:"authentication_method,omitempty"`
 	Tenant               string  `json:"tenant_uuid,omitempty"`
-	Emails               []Email `json:"emails,omitempty"`
+	Emails               []Email `json:"emails"`
 }
 
 // Email is an address of a user.

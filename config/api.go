@@ -24,9 +24,7 @@ type Tokens struct {
 	MaxUserConcurrentSessions int           `yaml:"max_user_concurrent_sessions" env:"MAX_USER_CONCURRENT_SESSIONS" range:"0..1000000" doc:"Sessions that one user may have; the next login gets 429. Purposes user and external_api only."`
 	TokenCleanupInterval      time.Duration `yaml:"token_cleanup_interval" env:"TOKEN_CLEANUP_INTERVAL" range:"-1000000..86400" doc:"How long before its expiry a token is announced on the bus, seconds; 0 or less: never. Expired tokens go in any case. Between 0 and 1 is refused."`
 	DefaultUserPolicy         string        `yaml:"default_user_policy" env:"DEFAULT_USER_POLICY" doc:"Name of a policy whose accesses every token gets in addition."`
-	// SealingKeys: the first seals, all of them open. Empty: the process makes
-	// one in StateDir.
-	SealingKeys []SealingKey `yaml:"sealing_keys" env:"SEALING_KEYS" doc:"Keys that seal refresh tokens, each id:base64 of 32 bytes; the first seals, the others still open. Without any, one is made in state_dir; several hosts must share theirs."`
+	Sealing                   `yaml:",inline"`
 }
 
 // LoginThrottle slows down the guessing of passwords.
@@ -42,15 +40,13 @@ type LoginThrottle struct {
 
 // Plugins is what is switched on, kind by kind.
 type Plugins struct {
-	EnabledHTTPPlugins     map[string]bool           `yaml:"enabled_http_plugins" env:"ENABLED_HTTP_PLUGINS" doc:"Parts of the REST interface by wazo-auth's names, true or false; the routes of one that is off are not there (404). user_registration is the only one off by default."`
-	EnabledBackendPlugins  map[string]bool           `yaml:"enabled_backend_plugins" env:"ENABLED_BACKEND_PLUGINS" doc:"Backends by name, true or false."`
-	EnabledMetadataPlugins map[string]bool           `yaml:"enabled_metadata_plugins" env:"ENABLED_METADATA_PLUGINS" doc:"Metadata plug-ins by name, true or false."`
-	PurposeMetadataMapping map[string][]string       `yaml:"purpose_metadata_mapping" doc:"Further metadata plug-ins of a purpose: purpose to list of names."`
-	IDPPlugins             map[string]IDPPlugin      `yaml:"idp_plugins" doc:"Identity providers: name to enabled (false) and priority (100), tried by rising priority."`
-	PluginsDir             string                    `yaml:"plugins_dir" env:"PLUGINS_DIR" doc:"Folder of plug-ins: programs backend/<name>, idp/<name>, metadata/<name>. Only enabled ones are started."`
-	PluginSettings         map[string]map[string]any `yaml:"plugin_settings" doc:"What a plug-in is handed when it is loaded: <kind>/<name> to a mapping of its own."`
-	PluginChecksums        map[string]string         `yaml:"plugin_checksums" doc:"SHA-256 that the program of a plug-in must have: <kind>/<name> to hexadecimal digits; one without is not checked."`
-	BackendPolicies        map[string]string         `yaml:"backend_policies" doc:"Deprecated: name of a backend to name of a policy; wins over default_user_policy."`
+	EnabledHTTPPlugins     map[string]bool      `yaml:"enabled_http_plugins" env:"ENABLED_HTTP_PLUGINS" doc:"Parts of the REST interface by wazo-auth's names, true or false; the routes of one that is off are not there (404). user_registration is the only one off by default."`
+	EnabledBackendPlugins  map[string]bool      `yaml:"enabled_backend_plugins" env:"ENABLED_BACKEND_PLUGINS" doc:"Backends by name, true or false."`
+	EnabledMetadataPlugins map[string]bool      `yaml:"enabled_metadata_plugins" env:"ENABLED_METADATA_PLUGINS" doc:"Metadata plug-ins by name, true or false."`
+	PurposeMetadataMapping map[string][]string  `yaml:"purpose_metadata_mapping" doc:"Further metadata plug-ins of a purpose: purpose to list of names."`
+	IDPPlugins             map[string]IDPPlugin `yaml:"idp_plugins" doc:"Identity providers: name to enabled (false) and priority (100), tried by rising priority."`
+	PluginPrograms         `yaml:",inline"`
+	BackendPolicies        map[string]string `yaml:"backend_policies" doc:"Deprecated: name of a backend to name of a policy; wins over default_user_policy."`
 }
 
 // IDPPlugin switches one identity provider on or off and ranks it.

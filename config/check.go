@@ -74,6 +74,7 @@ func checkAPI(c *API, p *problems) {
 	checkAMQP(c.AMQP, p)
 	checkMails(&c.Mails, p)
 	checkContent(&c.Content, p)
+	checkExternal(&c.External, p)
 }
 
 // longestSlug of a policy or a group, and so of their names, in characters.
@@ -113,6 +114,7 @@ func checkAMQP(a AMQP, p *problems) {
 func checkWorker(c *Worker, p *problems) {
 	checkShared(&c.Shared, p)
 	checkAMQP(c.AMQP, p)
+	checkExternal(&c.External, p)
 	checkListen("internal.listen", c.Internal.Listen, p)
 	if host, port, err := net.SplitHostPort(c.Temporal.Address); err != nil || host == "" || port == "" {
 		p.add("temporal.address", "must be host:port")

@@ -4,6 +4,7 @@ import (
 	"mime"
 	"net/mail"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // Mails is what users receive, and how it is sent.
 type Mails struct {
 	SMTP      SMTP   `yaml:"smtp" envPrefix:"SMTP_"`
-	Driver    string `yaml:"email_notification_plugin" env:"EMAIL_NOTIFICATION_PLUGIN" oneof:"smtp" doc:"Who sends mails."`
+	Driver    string `yaml:"email_notification_plugin" env:"EMAIL_NOTIFICATION_PLUGIN" doc:"Who sends mails: smtp, or the name of a plug-in, without which the process does not start."`
 	PublicURL string `yaml:"public_url" env:"PUBLIC_URL" doc:"Where users reach this service, such as https://auth.example.com/api/auth: scheme, host, port and prefix of the links in mails. Without it they come from the request, so anybody who asks for a mail chooses them."`
 	// Limits of an hour; 0 is none.
 	MailsPerRecipient int `yaml:"mails_per_recipient" env:"MAILS_PER_RECIPIENT" range:"0..100000" doc:"Most mails to one recipient in an hour; 0: no limit. Requests from loopback addresses are not counted."`
@@ -63,8 +64,13 @@ func defaultMails() Mails {
 	}
 }
 
+var pluginName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+
 func checkMails(m *Mails, p *problems) {
 	checkListen("smtp.hostname", m.SMTP.Hostname, p)
+	if !pluginName.MatchString(m.Driver) {
+		p.add("email_notification_plugin", "must be smtp or the name of a plug-in")
+	}
 	for key, address := range map[string]string{"password_reset_from_address": m.PasswordResetFromAddress, "email_confirmation_from_address": m.ConfirmationFromAddress} {
 		if a, err := mail.ParseAddress(address); err != nil || a.Address != address {
 			p.add(key, "must be an e-mail address")

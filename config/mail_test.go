@@ -31,7 +31,7 @@ public_url: https://auth.example.com:8443/api/auth
 func TestWrongSettingsOfMailsAreNamed(t *testing.T) {
 	t.Parallel()
 	for text, key := range map[string]string{
-		"email_notification_plugin: logger":                "email_notification_plugin",
+		"email_notification_plugin: no/name":               "email_notification_plugin",
 		"smtp: {port: 0}":                                  "smtp.port",
 		"smtp: {hostname: 'a b'}":                          "smtp.hostname",
 		"public_url: auth.example.com":                     "public_url",

@@ -37,6 +37,9 @@ shown.
 
 The variable ` + "`TZ`" + ` sets the zone of local times in token bodies: an IANA name (` + "`Europe/Paris`" + `) or a POSIX offset (` + "`UTC+1`" + ` is UTC
 **minus** one hour, ` + "`<+03>-3`" + ` is UTC plus three); POSIX rules of daylight saving are refused.
+
+The standard variables of OpenTelemetry, which begin with ` + "`OTEL_`" + `, switch on and configure [tracing](operations.md#tracing). They are
+read from the environment only.
 `
 
 // described is a setting with the processes that read it.

@@ -18,18 +18,23 @@ type API struct {
 	Mails         `yaml:",inline" envPrefix:"XIVO_AUTH_"`
 	Bootstrap     `yaml:",inline" envPrefix:"XIVO_AUTH_"`
 	Content       `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	External      `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	SAML          SAML `yaml:"saml" envPrefix:"XIVO_AUTH_SAML_"`
 }
 
 // Worker is the configuration of cmd/worker.
 type Worker struct {
-	Shared   `yaml:",inline"`
-	Internal Internal       `yaml:"internal" envPrefix:"XIVO_AUTH_INTERNAL_"`
-	Temporal Temporal       `yaml:"temporal" envPrefix:"XIVO_AUTH_TEMPORAL_"`
-	Relay    Relay          `yaml:"relay" envPrefix:"XIVO_AUTH_RELAY_"`
-	Audit    Audit          `yaml:"audit" envPrefix:"XIVO_AUTH_AUDIT_"`
-	Trail    Trail          `yaml:"trail" envPrefix:"XIVO_AUTH_TRAIL_"`
-	Worker   TemporalWorker `yaml:"worker" envPrefix:"XIVO_AUTH_WORKER_"`
-	AMQP     AMQP           `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
+	Shared         `yaml:",inline"`
+	Internal       Internal       `yaml:"internal" envPrefix:"XIVO_AUTH_INTERNAL_"`
+	Temporal       Temporal       `yaml:"temporal" envPrefix:"XIVO_AUTH_TEMPORAL_"`
+	Relay          Relay          `yaml:"relay" envPrefix:"XIVO_AUTH_RELAY_"`
+	Audit          Audit          `yaml:"audit" envPrefix:"XIVO_AUTH_AUDIT_"`
+	Trail          Trail          `yaml:"trail" envPrefix:"XIVO_AUTH_TRAIL_"`
+	Worker         TemporalWorker `yaml:"worker" envPrefix:"XIVO_AUTH_WORKER_"`
+	AMQP           AMQP           `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
+	Sealing        `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	PluginPrograms `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	External       `yaml:",inline" envPrefix:"XIVO_AUTH_"`
 }
 
 // Tool is the configuration of cmd/xivo-auth, the operator's command line.
@@ -73,8 +78,7 @@ func DefaultAPI() API {
 				"saml": {Enabled: true, Priority: 1},
 				"ldap": {Enabled: true, Priority: 2},
 			},
-			PluginSettings:  map[string]map[string]any{},
-			PluginChecksums: map[string]string{},
+			PluginPrograms:  defaultPluginPrograms(),
 			BackendPolicies: map[string]string{},
 		},
 		AMQP:      defaultAMQP(),
@@ -86,6 +90,8 @@ func DefaultAPI() API {
 			AllUsersPolicies:      map[string]bool{},
 			TenantDefaultGroups:   map[string]Group{},
 		},
+		External: defaultExternal(),
+		SAML:     defaultSAML(),
 	}
 }
 
@@ -103,7 +109,9 @@ func DefaultWorker() Worker {
 			MaxConcurrentActivities:      16,
 			MaxConcurrentLocalActivities: 32,
 		},
-		AMQP: defaultAMQP(),
+		AMQP:           defaultAMQP(),
+		PluginPrograms: defaultPluginPrograms(),
+		External:       defaultExternal(),
 	}
 	w.GOGC = 100 // it is no hot path, and 20,000 sleeping lifetimes are to cost it little memory
 	return w
@@ -155,6 +163,10 @@ func defaultHTTPPlugins() map[string]bool {
 		plugins[name] = true
 	}
 	return plugins
+}
+
+func defaultPluginPrograms() PluginPrograms {
+	return PluginPrograms{PluginSettings: map[string]map[string]any{}, PluginChecksums: map[string]string{}}
 }
 
 func defaultAMQP() AMQP { return AMQP{ExchangeName: "xivo", ExchangeType: "topic"} }

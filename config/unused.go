@@ -15,12 +15,9 @@ var unusedKeys = []struct{ key, why string }{
 	{"rest_api.certificate", "TLS ends at the reverse proxy"},
 	{"rest_api.private_key", "TLS ends at the reverse proxy"},
 	{"rest_api.cors.*", "only enabled and allow_headers have an effect"},
-	{"enabled_external_auth_plugins", ""},
-	{"oauth2_synchronization_ws_url_template", ""},
-	{"oauth2_synchronization_redirect_url_template", ""},
-	{"google.*", ""},
-	{"microsoft.*", ""},
-	{"saml.*", ""},
+	{"saml.xmlsec_binary", "signatures are checked in the process"},
+	{"saml.xml_files_dir", "metadata are in the database"},
+	{"saml.domains.*", "metadata are in the database"},
 	{"consul.*", ""},
 	{"service_discovery.*", ""},
 }
@@ -28,7 +25,7 @@ var unusedKeys = []struct{ key, why string }{
 // otherVariables begin with the prefix and are read by other programs of the
 // repository, which share their environment with the processes.
 var otherVariables = []string{
-	"XIVO_AUTH_URL", "XIVO_AUTH_USERNAME", "XIVO_AUTH_PASSWORD", "XIVO_AUTH_TOKEN",
+	"XIVO_AUTH_URL", "XIVO_AUTH_USERNAME", "XIVO_AUTH_PASSWORD", "XIVO_AUTH_TOKEN", "XIVO_AUTH_LDAP_BIND_PASSWORD",
 	"XIVO_AUTH_PG_*", "XIVO_AUTH_DEV_*", "XIVO_AUTH_TEST_*", "XIVO_AUTH_BENCH_*",
 }
 

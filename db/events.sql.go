@@ -14,15 +14,21 @@ import (
 )
 
 const eventAdd = `-- name: EventAdd :exec
-INSERT INTO event_outbox (name, routing_key, tenant_uuid, audience, session_uuid, data)
-SELECT e.v ->> 'name', e.v ->> 'routing_key', (e.v ->> 'tenant_uuid')::uuid, e.v ->> 'audience', (e.v ->> 'session_uuid')::uuid, e.v -> 'data'
-FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e (v, n)
+INSERT INTO event_outbox (name, routing_key, tenant_uuid, audience, session_uuid, data, traceparent)
+SELECT e.v ->> 'name', e.v ->> 'routing_key', (e.v ->> 'tenant_uuid')::uuid, e.v ->> 'audience', (e.v ->> 'session_uuid')::uuid, e.v -> 'data',
+       $1::text
+FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY AS e (v, n)
 ORDER BY e.n
 `
 
+type EventAddParams struct {
+	Traceparent *string
+	List        json.RawMessage
+}
+
 // Adds events, a JSON array of objects, to the log in their order.
-func (q *Queries) EventAdd(ctx context.Context, db DBTX, list json.RawMessage) error {
-	_, err := db.Exec(ctx, eventAdd, list)
+func (q *Queries) EventAdd(ctx context.Context, db DBTX, arg EventAddParams) error {
+	_, err := db.Exec(ctx, eventAdd, arg.Traceparent, arg.List)
 	return err
 }
 
@@ -54,7 +60,7 @@ func (q *Queries) EventDelete(ctx context.Context, db DBTX, ids []int64) error {
 }
 
 const eventPage = `-- name: EventPage :many
-SELECT id, event_uuid, name, routing_key, tenant_uuid, audience, session_uuid, data, happened_at,
+SELECT id, event_uuid, name, routing_key, tenant_uuid, audience, session_uuid, data, happened_at, traceparent,
        extract(epoch FROM clock_timestamp() - happened_at)::double precision AS age_seconds
 FROM event_outbox
 WHERE id <> ALL ($1::bigint[])
@@ -77,6 +83,7 @@ type EventPageRow struct {
 	SessionUUID *uuid.UUID
 	Data        json.RawMessage
 	HappenedAt  time.Time
+	Traceparent *string
 	AgeSeconds  float64
 }
 
@@ -102,6 +109,7 @@ func (q *Queries) EventPage(ctx context.Context, db DBTX, arg EventPageParams) (
 			&i.SessionUUID,
 			&i.Data,
 			&i.HappenedAt,
+			&i.Traceparent,
 			&i.AgeSeconds,
 		); err != nil {
 			return nil, err

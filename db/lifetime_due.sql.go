@@ -35,26 +35,27 @@ func (q *Queries) LifetimeDueBacklog(ctx context.Context, db DBTX) (LifetimeDueB
 
 const lifetimeDueEnd = `-- name: LifetimeDueEnd :exec
 WITH unstarted AS (
-    DELETE FROM lifetime_due WHERE session_uuid = ANY ($2::uuid[]) AND wanted = 'run' AND attempts = 0
+    DELETE FROM lifetime_due WHERE session_uuid = ANY ($3::uuid[]) AND wanted = 'run' AND attempts = 0
     RETURNING session_uuid
 )
-INSERT INTO lifetime_due (session_uuid, wanted, reason)
-SELECT s.session_uuid, 'end', $1 FROM unnest($2::uuid[]) AS s (session_uuid)
+INSERT INTO lifetime_due (session_uuid, wanted, reason, traceparent)
+SELECT s.session_uuid, 'end', $1, $2::text FROM unnest($3::uuid[]) AS s (session_uuid)
 WHERE s.session_uuid NOT IN (SELECT u.session_uuid FROM unstarted u)
 ON CONFLICT (session_uuid) DO UPDATE
-SET wanted = 'end', reason = excluded.reason, version = lifetime_due.version + 1, due_at = now(), failures = 0,
+SET wanted = 'end', reason = excluded.reason, traceparent = excluded.traceparent, version = lifetime_due.version + 1, due_at = now(), failures = 0,
     last_error = NULL, parked = false
 `
 
 type LifetimeDueEndParams struct {
-	Reason   string
-	Sessions []uuid.UUID
+	Reason      string
+	Traceparent *string
+	Sessions    []uuid.UUID
 }
 
 // Owes the end of these lifetimes. One that no worker ever leased is simply no longer owed; otherwise the row is turned
 // round in place, so that "end" cannot overtake a "run" that is under way.
 func (q *Queries) LifetimeDueEnd(ctx context.Context, db DBTX, arg LifetimeDueEndParams) error {
-	_, err := db.Exec(ctx, lifetimeDueEnd, arg.Reason, arg.Sessions)
+	_, err := db.Exec(ctx, lifetimeDueEnd, arg.Reason, arg.Traceparent, arg.Sessions)
 	return err
 }
 
@@ -126,9 +127,9 @@ WITH due AS (
     UPDATE lifetime_due d
     SET leased_until = now() + make_interval(secs => $2::double precision), attempts = d.attempts + 1
     FROM due WHERE d.session_uuid = due.session_uuid
-    RETURNING d.session_uuid, d.wanted, d.reason, d.version, d.failures, d.created_at
+    RETURNING d.session_uuid, d.wanted, d.reason, d.version, d.failures, d.created_at, d.traceparent
 )
-SELECT l.session_uuid, l.wanted, l.reason, l.version, l.failures, l.created_at,
+SELECT l.session_uuid, l.wanted, l.reason, l.version, l.failures, l.created_at, l.traceparent,
        t.kind, t.auth_id, t.tenant_uuid, t.backend, t.remote_addr, t.user_agent,
        t.issued_at, t.expires_at, t.notice_at
 FROM leased l LEFT JOIN tokens t ON t.session_uuid = l.session_uuid
@@ -146,6 +147,7 @@ type LifetimeDueLeaseRow struct {
 	Version     int64
 	Failures    int32
 	CreatedAt   time.Time
+	Traceparent *string
 	Kind        *string
 	AuthID      *string
 	TenantUUID  *uuid.UUID
@@ -174,6 +176,7 @@ func (q *Queries) LifetimeDueLease(ctx context.Context, db DBTX, arg LifetimeDue
 			&i.Version,
 			&i.Failures,
 			&i.CreatedAt,
+			&i.Traceparent,
 			&i.Kind,
 			&i.AuthID,
 			&i.TenantUUID,

@@ -24,6 +24,8 @@ type Options struct {
 	StatementTimeout time.Duration
 	// Name is shown in pg_stat_activity.
 	Name string
+	// Tracer sees the statements of contexts with a span; nil where tracing is off.
+	Tracer pgx.QueryTracer
 	// GenericPlans plans a prepared statement once and for all, which pays where the same few short ones run all the time.
 	GenericPlans bool
 	// AsyncCommit lets commits return before they are on disk: for work that is found and done again after a crash.
@@ -43,6 +45,7 @@ func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	c.HealthCheckPeriod = 10 * time.Second
 	// A connection that cannot be had at once is an outage, which clients should learn of within a second.
 	c.ConnConfig.ConnectTimeout = 900 * time.Millisecond
+	c.ConnConfig.Tracer = o.Tracer
 	if c.ConnConfig.RuntimeParams["application_name"] == "" {
 		c.ConnConfig.RuntimeParams["application_name"] = o.Name
 	}
@@ -70,10 +73,15 @@ type Beginner interface {
 // InTx runs f in a transaction and commits it if f returns nil. A broken connection that the pool handed out (the server
 // was restarted) is replaced and f runs again, and so it does after a deadlock: nothing had been committed then.
 func InTx(ctx context.Context, p Beginner, f func(tx pgx.Tx) error) error {
-	return Retry(ctx, func() error {
+	return Retry(ctx, func() (err error) {
+		ctx, span := startSpan(ctx)
+		defer func() { endSpan(span, err) }()
 		tx, err := p.Begin(ctx)
 		if err != nil {
 			return fmt.Errorf("begin transaction: %w", err)
+		}
+		if span != nil {
+			tx = spannedTx{tx, span}
 		}
 		defer func() {
 			// After a commit this does nothing; otherwise the connection is given back clean even if ctx is over.

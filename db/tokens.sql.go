@@ -223,10 +223,10 @@ WITH gone AS (
     DELETE FROM tokens d WHERE d.session_uuid = $1 AND d.expires_at <= now()
     RETURNING d.session_uuid, d.kind, d.auth_id, d.tenant_uuid, d.metadata, d.expires_at
 ), told AS (
-    INSERT INTO event_outbox (name, routing_key, tenant_uuid, audience, session_uuid, data)
+    INSERT INTO event_outbox (name, routing_key, tenant_uuid, audience, session_uuid, data, traceparent)
     SELECT 'auth_session_deleted', 'auth.sessions.' || g.session_uuid || '.deleted', g.tenant_uuid, g.auth_id, g.session_uuid,
-           jsonb_build_object('uuid', g.session_uuid, 'tenant_uuid', g.tenant_uuid, 'user_uuid', g.auth_id)
-    FROM gone g WHERE $2::boolean AND g.kind = 'user'
+           jsonb_build_object('uuid', g.session_uuid, 'tenant_uuid', g.tenant_uuid, 'user_uuid', g.auth_id), $2::text
+    FROM gone g WHERE $3::boolean AND g.kind = 'user'
 )
 SELECT true::boolean AS deleted, (gone.kind <> 'user' AND gone.metadata ->> 'tenant_uuid' IS NULL)::boolean AS nobodys, 0::bigint AS remaining_us,
        (extract(epoch FROM clock_timestamp() - gone.expires_at) * 1000000)::bigint AS late_us
@@ -239,6 +239,7 @@ WHERE t.session_uuid = $1 AND t.expires_at > now()
 
 type TokenDeleteExpiredParams struct {
 	SessionUUID uuid.UUID
+	Traceparent *string
 	Tell        bool
 }
 
@@ -252,7 +253,7 @@ type TokenDeleteExpiredRow struct {
 // Deletes a session's token if the database's clock says that it is over; tells what is left of it otherwise. The event of
 // a login that ended, which events.SessionDeleted describes, is written by the same statement: expiries come in crowds.
 func (q *Queries) TokenDeleteExpired(ctx context.Context, db DBTX, arg TokenDeleteExpiredParams) (TokenDeleteExpiredRow, error) {
-	row := db.QueryRow(ctx, tokenDeleteExpired, arg.SessionUUID, arg.Tell)
+	row := db.QueryRow(ctx, tokenDeleteExpired, arg.SessionUUID, arg.Traceparent, arg.Tell)
 	var i TokenDeleteExpiredRow
 	err := row.Scan(
 		&i.Deleted,
@@ -394,10 +395,10 @@ const tokenIssue = `-- name: TokenIssue :one
 WITH list AS (
     INSERT INTO access_lists (id, entries) VALUES ($8, $16) ON CONFLICT DO NOTHING
 ), due AS (
-    INSERT INTO lifetime_due (session_uuid, wanted) VALUES ($1, 'run')
+    INSERT INTO lifetime_due (session_uuid, wanted, traceparent) VALUES ($1, 'run', $17::text)
 ), noted AS (
     INSERT INTO trail (action, subject_uuid, tenant_uuid, actor, actor_session, remote_addr, request_id, details)
-    SELECT 'login accepted', $4, $6, $5, $1, $12, $17, $18
+    SELECT 'login accepted', $4, $6, $5, $1, $12, $18, $19
     WHERE $3 = 'user'
 )
 INSERT INTO tokens (session_uuid, token_hash, kind, user_uuid, auth_id, tenant_uuid, refresh_token_uuid, access_list,
@@ -427,6 +428,7 @@ type TokenIssueParams struct {
 	LifetimeSeconds    int64
 	NoticeAfterSeconds float64
 	Entries            []string
+	Traceparent        *string
 	RequestID          string
 	Details            json.RawMessage
 }
@@ -456,6 +458,7 @@ func (q *Queries) TokenIssue(ctx context.Context, db DBTX, arg TokenIssueParams)
 		arg.LifetimeSeconds,
 		arg.NoticeAfterSeconds,
 		arg.Entries,
+		arg.Traceparent,
 		arg.RequestID,
 		arg.Details,
 	)

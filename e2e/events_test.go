@@ -353,17 +353,20 @@ func nothingToldIsLost(t *testing.T, s *stack, broker *amqptest.Broker) {
 	}
 }
 
-// loginsDoNotWait compares logins with the broker up and down.
+// loginsDoNotWait compares logins with the broker up and down, the better of three measurements each.
 func loginsDoNotWait(t *testing.T, s *stack, broker *amqptest.Broker) {
 	purse := s.purse(t, s.apis[0], s.root)
 	measure := func() time.Duration {
-		began := time.Now()
-		for range 50 {
-			s.ask(t, s.apis[0], purse.request(3600)).token(t)
+		best := time.Hour
+		for range 3 {
+			began := time.Now()
+			for range 50 {
+				s.ask(t, s.apis[0], purse.request(3600)).token(t)
+			}
+			best = min(best, time.Since(began))
 		}
-		return time.Since(began)
+		return best
 	}
-	measure()
 	up := measure()
 	broker.Kill()
 	down := measure()

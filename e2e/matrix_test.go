@@ -41,9 +41,16 @@ func TestAuthorizationMatrix(t *testing.T) {
 	require.Greater(t, rows, 40)
 	for _, row := range m.rows(d) { // who may, can: what was refused above is there
 		a := s.ask(t, p, row.with(m.root))
+		if linkedByConsent[row.op.OperationID] && a.status == http.StatusNotFound {
+			require.Contains(t, string(a.body), "unknown-external-auth")
+			continue
+		}
 		require.NotContains(t, []int{401, 404, 405, 500}, a.status, "%s: %s", row.op.OperationID, a.body)
 	}
 }
+
+// linkedByConsent are the operations on what only a consent makes; TestExternal has them.
+var linkedByConsent = map[string]bool{"getGoogleToken": true, "getMicrosoftToken": true, "deleteGoogleAccount": true, "deleteMicrosoftAccount": true}
 
 // matrix is a tenant with one of everything, a tenant below it, and a sibling of it.
 type matrix struct {
@@ -69,6 +76,9 @@ func (s *stack) matrix(t *testing.T, p *process) *matrix {
 	s.row(t, &m.policy, "INSERT INTO policies (tenant_uuid, name, slug, acl) VALUES ($1, 'left', 'left', '{x.y}') RETURNING uuid", m.left)
 	_, err := s.db.Exec(t.Context(), "INSERT INTO domains (tenant_uuid, name) VALUES ($1, 'left.example.com')", m.below)
 	require.NoError(t, err)
+	_, err = s.db.Exec(t.Context(), `WITH d AS (INSERT INTO domains (tenant_uuid, name) SELECT uuid, 'top.example.com' FROM tenants WHERE uuid = parent_uuid RETURNING uuid, tenant_uuid)
+		INSERT INTO saml_configs (tenant_uuid, domain_uuid, entity_id, acs_url, metadata, metadata_hash) SELECT tenant_uuid, uuid, 'e', 'a', '<a/>', sha256('<a/>') FROM d`)
+	require.NoError(t, err)
 	offline := fields{"access_type": "offline", "client_id": clientOfMatrix}
 	m.session = s.login(t, p, m.username, offline).Session
 	stranger, _ := s.addMember(t, m.right, "#")
@@ -79,6 +89,10 @@ func (s *stack) matrix(t *testing.T, p *process) *matrix {
 	}
 	s.ask(t, p, request{method: http.MethodPut, path: "/admin/users/" + m.user.String() + "/emails", token: m.root,
 		body: fields{"emails": []fields{{"address": m.address, "main": true, "confirmed": true}}}}).into(t, &made)
+	for _, typ := range []string{"google", "microsoft", "mobile"} {
+		require.Equal(t, http.StatusCreated, s.ask(t, p, request{method: http.MethodPost, path: "/external/" + typ + "/config", token: m.root, body: fields{"client_id": "x"}}).status)
+	}
+	require.Equal(t, http.StatusOK, s.ask(t, p, request{method: http.MethodPut, path: "/users/" + m.user.String() + "/external/mobile", token: m.root, body: fields{}}).status)
 	require.Len(t, made, 1)
 	m.email = made[0].UUID
 	return m
@@ -124,13 +138,14 @@ func (r matrixRow) with(token string) request {
 func (m *matrix) rows(d *description) []matrixRow {
 	fill := strings.NewReplacer("{user_uuid}", m.user.String(), "{session_uuid}", m.session.String(), "{client_id}", clientOfMatrix,
 		"{email_uuid}", m.email.String(), "{tenant_uuid}", m.below.String(), "{parent_tenant_uuid}", m.left.String(),
-		"{group_uuid}", m.group.String(), "{policy}", m.policy.String(), "{access}", "a.b", "{idp_type}", "native")
+		"{group_uuid}", m.group.String(), "{policy}", m.policy.String(), "{access}", "a.b", "{type}", "google", "{idp_type}", "native")
 	bodies := map[string]any{
 		"updateUser":              fields{"username": m.username},
 		"changePassword":          fields{"old_password": m.password, "new_password": "a new password"},
 		"resetPassword":           fields{"password": nil},
 		"updateUserEmails":        fields{"emails": []fields{{"address": m.address, "main": true}}},
 		"updateUserEmailsAsAdmin": fields{"emails": []fields{{"address": m.address, "main": true, "confirmed": true}}},
+		"updateExternalConfig":    fields{"client_id": "x"},
 		"createGroup":             fields{"name": "new"},
 		"updateGroup":             fields{"name": "renamed"},
 		"createPolicy":            fields{"name": "new"},
@@ -242,12 +257,20 @@ func (s *stack) refusedToSibling(t *testing.T, p *process, m *matrix, row matrix
 		require.Equal(t, http.StatusUnauthorized, a.status)
 	case row.op.OperationID == "deleteSession":
 		require.Equal(t, http.StatusNoContent, a.status, "it says nothing about sessions of others")
+	case row.op.OperationID == "createExternalConfig":
+		require.Equal(t, http.StatusCreated, a.status, "in its own tenant")
+	case row.op.OperationID == "deleteExternalConfig":
+		require.Equal(t, http.StatusNoContent, a.status, "what it has just made")
 	case row.named && a.status == http.StatusOK: // a few lists tell a foreign parent from an empty one as little as an unknown one
 		require.JSONEq(t, `{"items": [], "total": 0, "filtered": 0}`, string(a.body))
 	case row.named:
 		require.Equal(t, http.StatusNotFound, a.status, "%s", a.body)
-	case row.op.OperationID == "deleteLDAPConfig":
+	case row.op.OperationID == "deleteLDAPConfig", row.op.OperationID == "deleteSAMLConfig":
 		require.Equal(t, http.StatusNoContent, a.status, "its own, which is not there")
+	case row.op.OperationID == "createSAMLConfig":
+		require.Equal(t, http.StatusBadRequest, a.status, "an empty form")
+	case strings.HasPrefix(row.path, "/backends/saml") && row.op.OperationID != "getACSURLTemplate":
+		require.Equal(t, http.StatusNotFound, a.status, "its own, which is not there")
 	case row.method == http.MethodPost:
 		require.Equal(t, http.StatusOK, a.status, "%s", a.body)
 		var made struct {
@@ -278,6 +301,8 @@ func (s *stack) state(t *testing.T, m *matrix) (digest string) {
 		SELECT x::text FROM user_groups x JOIN groups g ON g.uuid = x.group_uuid WHERE g.tenant_uuid = ANY ($1) UNION ALL
 		SELECT x::text FROM user_policies x JOIN users u ON u.uuid = x.user_uuid WHERE u.tenant_uuid = ANY ($1) UNION ALL
 		SELECT x::text FROM group_policies x JOIN groups g ON g.uuid = x.group_uuid WHERE g.tenant_uuid = ANY ($1) UNION ALL
+		SELECT a::text FROM external_accounts a JOIN users u ON u.uuid = a.user_uuid WHERE u.tenant_uuid = ANY ($1) UNION ALL
+		SELECT c::text FROM external_configs c WHERE c.tenant_uuid = ANY ($1) UNION ALL
 		SELECT r::text FROM refresh_tokens r JOIN users u ON u.uuid = r.user_uuid WHERE u.tenant_uuid = ANY ($1) UNION ALL
 		SELECT k.session_uuid::text FROM tokens k WHERE k.tenant_uuid = ANY ($1)) AS rows (x)`, []uuid.UUID{m.left, m.below})
 	return digest

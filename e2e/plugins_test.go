@@ -33,6 +33,8 @@ func plugins(t *testing.T) string {
 			{".", "backend/", "./testdata/plugins/backend/..."},
 			{".", "idp/", "./testdata/plugins/idp/..."},
 			{".", "metadata/", "./testdata/plugins/metadata/..."},
+			{".", "external_auth/", "./testdata/plugins/external_auth/..."},
+			{".", "email_notification/", "./testdata/plugins/email_notification/..."},
 			{"..", "backend/unruly", "./backends/plugin/testdata/plugins/unruly"},
 			{"../examples/backend-htpasswd", "backend/htpasswd", "."},
 		} {
@@ -107,6 +109,7 @@ func TestPlugins(t *testing.T) {
 		"a plug-in whose process stands still is replaced":                        stoppedPlugin,
 		"what goes wrong in a plug-in is told apart":                              pluginFailures,
 		"a purpose without its metadata plug-in cannot log in":                    purposeWithoutPlugin,
+		"a plug-in sends the mails":                                               mailPlugin,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

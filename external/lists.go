@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/fault"
 	"github.com/xivo-auth/xivo-auth/list"
 )
 
@@ -147,4 +148,9 @@ func (s *Service) Users(ctx context.Context, scope uuid.UUID, recurse bool, typ 
 		return nil, 0, fmt.Errorf("list users of an external type: %w", err)
 	}
 	return users, total, nil
+}
+
+func unknownUser(err error) bool {
+	f, ok := fault.As(err)
+	return ok && f.Kind == fault.NotFound
 }

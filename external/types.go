@@ -91,6 +91,8 @@ type Service struct {
 	d    Deps
 	q    *db.Queries
 	http *http.Client
+	// dialer opens websockets.
+	dialer *http.Client
 }
 
 // New makes the service.
@@ -100,7 +102,7 @@ func New(d Deps) *Service {
 	transport, _ := http.DefaultTransport.(*http.Transport)
 	transport = transport.Clone()
 	transport.MaxIdleConnsPerHost, transport.ResponseHeaderTimeout = 8, exchangeTimeout
-	return &Service{d: d, q: db.New(), http: &http.Client{Transport: transport, Timeout: exchangeTimeout,
+	return &Service{d: d, q: db.New(), dialer: dialClient(), http: &http.Client{Transport: transport, Timeout: exchangeTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 

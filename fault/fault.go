@@ -24,11 +24,12 @@ const (
 	Conflict        Kind = "conflict"
 	Exhausted       Kind = "exhausted"   // a limit of the client's is reached
 	Unavailable     Kind = "unavailable" // we cannot tell now; trying later may help
+	Failed          Kind = "failed"      // it cannot be done as things are set up here, and the client may know why
 )
 
 // Kinds lists them all.
 func Kinds() []Kind {
-	return []Kind{Invalid, Unauthenticated, Forbidden, NotFound, NotAllowed, Conflict, Exhausted, Unavailable}
+	return []Kind{Invalid, Unauthenticated, Forbidden, NotFound, NotAllowed, Conflict, Exhausted, Unavailable, Failed}
 }
 
 // Error is a failure that a client may know about.

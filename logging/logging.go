@@ -7,6 +7,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 type requestKey struct{}
@@ -34,15 +36,19 @@ func New(w io.Writer, format string, level *slog.LevelVar) *slog.Logger {
 	return slog.New(handler{h})
 }
 
-// handler adds what the context knows of the request.
+// handler adds what the context knows of the request, and of the span where tracing is on.
 type handler struct{ slog.Handler }
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	span := trace.SpanContextFromContext(ctx)
 	if q, ok := ctx.Value(requestKey{}).(request); ok {
 		r.AddAttrs(slog.String("request_id", q.id))
-		if q.trace != "" {
+		if q.trace != "" && !span.IsValid() {
 			r.AddAttrs(slog.String("trace_id", q.trace))
 		}
+	}
+	if span.IsValid() {
+		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
 	return h.Handler.Handle(ctx, r)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/events"
+	"github.com/xivo-auth/xivo-auth/tracing"
 )
 
 // Events is the log of what the bus is owed. Without a bus nothing is written at all.
@@ -46,7 +47,7 @@ func (e *Events) Add(ctx context.Context, tx db.DBTX, list ...events.Event) erro
 	if err != nil {
 		return fmt.Errorf("encode events: %w", err)
 	}
-	if err := e.q.EventAdd(ctx, tx, text); err != nil {
+	if err := e.q.EventAdd(ctx, tx, db.EventAddParams{List: text, Traceparent: tracing.Traceparent(ctx)}); err != nil {
 		return fmt.Errorf("owe events: %w", err)
 	}
 	return nil

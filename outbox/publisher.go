@@ -10,9 +10,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/events"
+	"github.com/xivo-auth/xivo-auth/tracing"
 )
 
 // Bus is the other sink: where events go.
@@ -49,6 +51,8 @@ type PublisherOptions struct {
 	Batch, Window int
 	// Poll is how often the publisher looks without being woken [1 s], Turn how often one without the lock asks for it [500 ms].
 	Poll, Turn time.Duration
+	// Tracer continues the traces of requests; nil where tracing is off. Messages say nothing of it.
+	Tracer trace.Tracer
 }
 
 // Publisher publishes the log of events: one process at a time, whose turn a session lock of the database decides.
@@ -136,6 +140,8 @@ type sentEvent struct {
 	name string
 	// owed is when the event came into the log, by this process's clock.
 	owed time.Time
+	// span lasts until the confirm; nil without a trace.
+	span trace.Span
 }
 
 // feed reads events in the order of the log and writes them to the broker.
@@ -156,7 +162,7 @@ func (p *Publisher) feed(ctx context.Context, bus BusConnection, turn *pgx.Conn,
 			}
 			return fmt.Errorf("read events: %w", err)
 		}
-		if err := p.send(bus, rows, sent, u); err != nil {
+		if err := p.send(ctx, bus, rows, sent, u); err != nil {
 			return err
 		}
 		if room > 0 && len(rows) == room {
@@ -180,7 +186,7 @@ func (p *Publisher) page(ctx context.Context, turn *pgx.Conn, underWay []int64, 
 	return p.q.EventPage(ctx, turn, db.EventPageParams{UnderWay: underWay, MaxRows: int32(room)}) //nolint:gosec // a small number
 }
 
-func (p *Publisher) send(bus BusConnection, rows []db.EventPageRow, sent chan<- sentEvent, u *underway) error {
+func (p *Publisher) send(ctx context.Context, bus BusConnection, rows []db.EventPageRow, sent chan<- sentEvent, u *underway) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -195,7 +201,8 @@ func (p *Publisher) send(bus BusConnection, rows []db.EventPageRow, sent chan<- 
 	}
 	for _, row := range rows {
 		u.add(row.ID)
-		sent <- sentEvent{row.ID, row.Name, now.Add(-time.Duration(row.AgeSeconds * float64(time.Second)))}
+		_, span := tracing.Resume(ctx, p.o.Tracer, row.Traceparent, "publish "+row.Name, trace.SpanKindProducer)
+		sent <- sentEvent{row.ID, row.Name, now.Add(-time.Duration(row.AgeSeconds * float64(time.Second))), span}
 	}
 	if err := bus.Publish(messages); err != nil {
 		return fmt.Errorf("publish: %w", err)
@@ -211,8 +218,11 @@ func (p *Publisher) await(bus BusConnection, sent <-chan sentEvent, confirmed ch
 			return nil // feed tells
 		}
 		if !took {
-			return errors.New("the broker refused an event")
+			err := errors.New("the broker refused an event")
+			tracing.End(s.span, err)
+			return err
 		}
+		tracing.End(s.span, nil)
 		p.o.Metrics.published(s)
 		confirmed <- s.id
 	}

@@ -35,11 +35,15 @@ func (r rabbit) Connect(ctx context.Context) (outbox.BusConnection, error) {
 var origin = events.Origin{UUID: "the-installation", Location: time.UTC}
 
 // publisher runs one until the test ends or stop is called.
-func (b *bundle) publisher(t *testing.T, broker *amqptest.Broker) (stop func()) {
+func (b *bundle) publisher(t *testing.T, broker *amqptest.Broker, change ...func(*outbox.PublisherOptions)) (stop func()) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	p := outbox.NewPublisher(outbox.PublisherOptions{Pool: b.pool, URI: b.uri, Log: log, Metrics: outbox.NewEventMetrics(prometheus.NewRegistry()),
-		Origin: origin, Bus: rabbit{amqp.New(amqp.Options{URI: broker.URI, Exchange: "xivo", ExchangeType: "topic", Name: "test"})}})
+	o := outbox.PublisherOptions{Pool: b.pool, URI: b.uri, Log: log, Metrics: outbox.NewEventMetrics(prometheus.NewRegistry()),
+		Origin: origin, Bus: rabbit{amqp.New(amqp.Options{URI: broker.URI, Exchange: "xivo", ExchangeType: "topic", Name: "test"})}}
+	for _, c := range change {
+		c(&o)
+	}
+	p := outbox.NewPublisher(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { outbox.Listen(ctx, b.uri, log, p.Poke) })

@@ -10,8 +10,10 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/tracing"
 )
 
 // ErrSinkAway is wrapped by a sink's error when it cannot be reached: nothing is wrong with the row, which waits without
@@ -50,6 +52,8 @@ type Options struct {
 	Lease, CallTimeout time.Duration
 	// MaxFailures of a row before it is parked [10].
 	MaxFailures int
+	// Tracer continues the traces of requests; nil where tracing is off.
+	Tracer trace.Tracer
 }
 
 // Relay works off lifetime_due.
@@ -150,7 +154,9 @@ func (r *Relay) lease(ctx context.Context) ([]db.LifetimeDueLeaseRow, error) {
 func (r *Relay) deliver(row db.LifetimeDueLeaseRow, pause *pause) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), r.o.CallTimeout)
 	defer cancel()
+	ctx, span := tracing.Resume(ctx, r.o.Tracer, row.Traceparent, "relay "+row.Wanted+" lifetime", trace.SpanKindConsumer)
 	err := r.call(ctx, row)
+	tracing.End(span, err)
 	r.o.Metrics.delivered(row.Wanted, err)
 	if err == nil {
 		pause.over()

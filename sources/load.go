@@ -19,6 +19,7 @@ import (
 	"github.com/xivo-auth/xivo-auth/backends/mock"
 	"github.com/xivo-auth/xivo-auth/backends/native"
 	"github.com/xivo-auth/xivo-auth/backends/plugin"
+	"github.com/xivo-auth/xivo-auth/backends/saml"
 	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/identity"
 )
@@ -38,6 +39,8 @@ type Deps struct {
 	Hasher native.Hasher
 	// LDAP has the directories of tenants.
 	LDAP *identity.LDAPConfigs
+	// SAML has the identity providers of tenants.
+	SAML *identity.SAML
 	Log  *slog.Logger
 	// Metrics of plug-ins; may be nil.
 	Metrics prometheus.Registerer
@@ -51,8 +54,10 @@ type Sources struct {
 	// Providers are those of the registry, in the order in which they are asked.
 	Providers []backends.Entry
 	Plugins   *plugin.Host
-	ldap      *ldap.Source // nil: not loaded
-	log       *slog.Logger
+	// SAML makes the browser's way to identity providers, whether or not the provider saml is enabled.
+	SAML *saml.Service
+	ldap *ldap.Source // nil: not loaded
+	log  *slog.Logger
 }
 
 // BuiltIn tells whether a backend of this name is part of this build.
@@ -61,11 +66,7 @@ func BuiltIn(name string) bool {
 }
 
 // BuiltInProvider tells whether an identity provider of this name is part of this build.
-func BuiltInProvider(name string) bool { return name == ldap.Name }
-
-// ToCome tells whether an identity provider of this name is to be part of xivo-auth, but is not yet. The default enables
-// them, so they are not looked for among the plug-ins.
-func ToCome(name string) bool { return name == "saml" }
+func BuiltInProvider(name string) bool { return name == ldap.Name || name == saml.Name }
 
 // Load makes the enabled sources of this build and starts the enabled plug-ins. Close must be called.
 func Load(ctx context.Context, cfg config.API, d Deps) (*Sources, error) {
@@ -76,7 +77,7 @@ func Load(ctx context.Context, cfg config.API, d Deps) (*Sources, error) {
 	composed := &laterMetadata{}
 	local := native.New(native.Deps{Pool: d.Pool, Hasher: d.Hasher, Log: d.Log, Metadata: composed, DefaultPolicy: cfg.DefaultUserPolicy, BackendPolicies: cfg.BackendPolicies})
 	o := plugin.Options{Dir: cfg.PluginsDir, BuiltIn: []backends.Backend{local}, Settings: cfg.PluginSettings, Checksums: cfg.PluginChecksums,
-		XivoUUID: xivoUUID, Providers: map[string]int{}, Log: d.Log, Metrics: d.Metrics,
+		XivoUUID: xivoUUID, Providers: map[string]int{}, External: externalNames(cfg.External), RedirectURL: cfg.SyncRedirect, Email: mailPlugin(cfg.Driver), Log: d.Log, Metrics: d.Metrics,
 		ServiceURL: "http://" + net.JoinHostPort(cfg.REST.Listen, strconv.Itoa(cfg.REST.Port)), ServiceToken: d.ServiceToken}
 	for name, on := range cfg.EnabledBackendPlugins {
 		if on && !BuiltIn(name) {
@@ -94,7 +95,7 @@ func Load(ctx context.Context, cfg config.API, d Deps) (*Sources, error) {
 		}
 	}
 	for name, idp := range cfg.IDPPlugins {
-		if idp.Enabled && !ToCome(name) && !BuiltInProvider(name) {
+		if idp.Enabled && !BuiltInProvider(name) {
 			o.Providers[name] = idp.Priority
 		}
 	}
@@ -117,8 +118,12 @@ func Load(ctx context.Context, cfg config.API, d Deps) (*Sources, error) {
 	if directories != nil {
 		names = append(names, ldap.BackendName)
 	}
+	single := NewSAML(cfg.SAML, d, local)
+	if cfg.IDPPlugins[saml.Name].Enabled {
+		entries = append(entries, backends.Entry{Provider: single, Priority: cfg.IDPPlugins[saml.Name].Priority})
+	}
 	slices.SortStableFunc(entries, func(a, b backends.Entry) int { return cmp.Compare(a.Priority, b.Priority) })
-	return &Sources{Registry: backends.NewRegistry(d.Log, entries, names), Providers: entries, Plugins: host, ldap: directories, log: d.Log}, nil
+	return &Sources{Registry: backends.NewRegistry(d.Log, entries, names), Providers: entries, Plugins: host, SAML: single, ldap: directories, log: d.Log}, nil
 }
 
 // loadLDAP makes the source of users of directories if its backend is enabled: without that its provider is left out.

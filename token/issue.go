@@ -15,6 +15,7 @@ import (
 	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/events"
 	"github.com/xivo-auth/xivo-auth/fault"
+	"github.com/xivo-auth/xivo-auth/tracing"
 	"github.com/xivo-auth/xivo-auth/trail"
 )
 
@@ -36,6 +37,9 @@ type Request struct {
 func (r *Request) with() map[string]any {
 	if r.RefreshToken != nil {
 		return map[string]any{"with": "refresh_token"}
+	}
+	if _, ok := r.Raw["saml_session_id"]; ok {
+		return map[string]any{"with": "saml_session_id"}
 	}
 	return map[string]any{"with": "password"}
 }
@@ -284,6 +288,11 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, r *Request, l *login) (I
 	if err != nil {
 		return Issued{}, err
 	}
+	if id := l.accepted.SAMLLogin; id != nil {
+		if err := s.redeem(ctx, tx, *id, t.refresh, out.Session); err != nil {
+			return Issued{}, err
+		}
+	}
 	out.RefreshToken, out.Revoked = kept.secret, kept.revoked
 	return out, s.d.Events.Add(ctx, tx, append(kept.told, events.SessionCreated{UUID: out.Session, Tenant: t.tenant, AuthID: t.authID, Mobile: t.mobile})...)
 }
@@ -382,7 +391,7 @@ func (s *Service) insert(ctx context.Context, tx pgx.Tx, t draft) (Issued, error
 		RefreshTokenUUID: t.refresh, AccessList: list[:], Entries: entries, Metadata: metadata, Mobile: t.mobile,
 		Backend: t.backend, RemoteAddr: t.remoteAddr, UserAgent: t.userAgent, LifetimeSeconds: int64(t.lifetime / time.Second),
 		NoticeAfterSeconds: noticeAfter.Seconds(),
-		RequestID:          trail.From(ctx).RequestID, Details: details,
+		RequestID:          trail.From(ctx).RequestID, Details: details, Traceparent: tracing.Traceparent(ctx),
 	})
 	if err != nil {
 		return Issued{}, fmt.Errorf("write token: %w", err)

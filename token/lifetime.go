@@ -11,6 +11,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/db"
 	"github.com/xivo-auth/xivo-auth/events"
+	"github.com/xivo-auth/xivo-auth/tracing"
 )
 
 // Lifetimes is what the workflows do to tokens: they end them, and the audit mends what went wrong. It lives in the
@@ -52,7 +53,7 @@ func (l *Lifetimes) wake() {
 // DeleteExpired deletes a session's token if the database's clock says that it is over. Otherwise remaining says what is
 // left of it; neither deleted nor remaining: it had gone before. late is how long after its expiry it was deleted.
 func (l *Lifetimes) DeleteExpired(ctx context.Context, session uuid.UUID) (deleted bool, remaining, late time.Duration, err error) {
-	r, err := l.q.TokenDeleteExpired(ctx, l.d.Pool, db.TokenDeleteExpiredParams{SessionUUID: session, Tell: l.d.Events.Enabled()})
+	r, err := l.q.TokenDeleteExpired(ctx, l.d.Pool, db.TokenDeleteExpiredParams{SessionUUID: session, Tell: l.d.Events.Enabled(), Traceparent: tracing.Traceparent(ctx)})
 	if noRows(err) {
 		return false, 0, 0, nil
 	}

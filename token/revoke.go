@@ -14,18 +14,18 @@ import (
 
 // Revoke ends a token. One that is not there is no error.
 func (s *Service) Revoke(ctx context.Context, secret string) error {
-	h := Hash(secret)
-	_, err := s.revoke(ctx, ReasonLogout, func(tx pgx.Tx) ([]uuid.UUID, error) {
-		gone, err := s.q.TokenDeleteByHash(ctx, tx, h[:])
-		if err != nil || len(gone) == 0 {
-			return nil, err
-		}
-		x := gone[0]
-		o := trail.From(ctx) // nobody's request: the token itself is the right to end it
-		o.AuthID, o.Session = x.AuthID, &x.SessionUUID
-		return []uuid.UUID{x.SessionUUID}, s.ended(trail.With(ctx, o), tx, "token deleted", db.TokenDeleteBySessionRow(x))
+	ended := false
+	err := db.InTx(ctx, s.d.Pool, func(tx pgx.Tx) (err error) {
+		ended, err = s.RevokeIn(ctx, tx, secret)
+		return err
 	})
-	return err
+	if err != nil {
+		return fmt.Errorf("revoke: %w", err)
+	}
+	if ended {
+		s.d.Wake()
+	}
+	return nil
 }
 
 // ended writes the end of a session to the trail and owes its event.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/xivo-auth/xivo-auth/backends"
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/tracing"
 	"github.com/xivo-auth/xivo-auth/trail"
 )
 
@@ -140,7 +141,7 @@ func (s *Service) end(ctx context.Context, tx pgx.Tx, sessions []uuid.UUID, reas
 	if err := s.q.TokenCommitDurably(ctx, tx); err != nil {
 		return fmt.Errorf("revoke durably: %w", err)
 	}
-	if err := s.q.LifetimeDueEnd(ctx, tx, db.LifetimeDueEndParams{Sessions: sessions, Reason: reason}); err != nil {
+	if err := s.q.LifetimeDueEnd(ctx, tx, db.LifetimeDueEndParams{Sessions: sessions, Reason: reason, Traceparent: tracing.Traceparent(ctx)}); err != nil {
 		return fmt.Errorf("owe the end of lifetimes: %w", err)
 	}
 	return nil

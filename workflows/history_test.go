@@ -10,8 +10,10 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -79,6 +81,20 @@ var courses = map[string]func(t *testing.T, i installation) (id string){
 	"lifetime-long-leg": func(t *testing.T, i installation) string {
 		return i.start(t, i.token(10*365*24*time.Hour))
 	},
+	"consent-stored": func(t *testing.T, i installation) string {
+		return i.startConsent(t, &listener{}, consentInput(time.Minute))
+	},
+	"consent-retried": func(t *testing.T, i installation) string {
+		l := &listener{}
+		l.fail.Store(2)
+		return i.startConsent(t, l, consentInput(time.Minute))
+	},
+	"consent-cancelled": func(t *testing.T, i installation) string {
+		id := i.startConsent(t, &listener{hang: true}, consentInput(time.Hour))
+		i.happened(t, id, enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+		require.NoError(t, i.temporal.CancelWorkflow(t.Context(), id, ""))
+		return id
+	},
 }
 
 func TestRecordHistories(t *testing.T) {
@@ -121,10 +137,16 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			r := worker.NewWorkflowReplayer()
-			r.RegisterWorkflowWithOptions(TokenLifetime, workflow.RegisterOptions{Name: TokenLifetimeType})
-			r.RegisterWorkflowWithOptions(LifetimeAudit, workflow.RegisterOptions{Name: LifetimeAuditType})
-			require.NoError(t, r.ReplayWorkflowHistoryFromJSONFile(sdklog.NewStructuredLogger(silent()), file))
+			tracing, err := Tracing(sdktrace.NewTracerProvider().Tracer("test"))
+			require.NoError(t, err)
+			for _, interceptors := range [][]interceptor.WorkerInterceptor{nil, {tracing}} { // tracing is off, and on
+				r, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{Interceptors: interceptors})
+				require.NoError(t, err)
+				r.RegisterWorkflowWithOptions(TokenLifetime, workflow.RegisterOptions{Name: TokenLifetimeType})
+				r.RegisterWorkflowWithOptions(LifetimeAudit, workflow.RegisterOptions{Name: LifetimeAuditType})
+				r.RegisterWorkflowWithOptions(ExternalConsent, workflow.RegisterOptions{Name: ExternalConsentType})
+				require.NoError(t, r.ReplayWorkflowHistoryFromJSONFile(sdklog.NewStructuredLogger(silent()), file))
+			}
 		})
 	}
 }

@@ -11,6 +11,8 @@ import (
 const (
 	TokenLifetimeType = "TokenLifetime"
 	LifetimeAuditType = "LifetimeAudit"
+
+	ExternalConsentType = "ExternalConsent"
 )
 
 // Signals and queries of TokenLifetime.
@@ -30,6 +32,8 @@ const (
 	RestartLifetimes      = "RestartLifetimes"
 	EndOrphanedLifetimes  = "EndOrphanedLifetimes"
 	SweepStaleAccessLists = "SweepStaleAccessLists"
+
+	AwaitConsent = "AwaitConsent"
 )
 
 // Search attributes of TokenLifetime.
@@ -51,6 +55,9 @@ const lifetimePrefix = "token-lifetime-"
 
 // LifetimeID is the workflow id of a session's lifetime: what an operator pastes into the Web UI.
 func LifetimeID(session uuid.UUID) string { return lifetimePrefix + session.String() }
+
+// ConsentID is the workflow id of the wait for a consent.
+func ConsentID(consent uuid.UUID) string { return "external-consent-" + consent.String() }
 
 // SessionOf is the session that a workflow id belongs to; false when it is not the id of a lifetime.
 func SessionOf(workflowID string) (uuid.UUID, bool) {

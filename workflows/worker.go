@@ -40,6 +40,9 @@ const (
 	mostPollers               = 16
 )
 
+// workerStopTimeout is how long a stopping worker lets what it is at come to an end.
+const workerStopTimeout = 10 * time.Second
+
 // NewWorker makes a worker for an installation's task queue; the caller starts and stops it. The SDK's cache of sleeping
 // workflows is switched off for the whole process: replaying such short histories costs less than keeping them, and
 // memory does not grow with the number of tokens.
@@ -70,6 +73,7 @@ func NewWorker(c client.Client, taskQueue string, acts Activities, opts ...func(
 func register(w worker.Registry, acts Activities) {
 	w.RegisterWorkflowWithOptions(TokenLifetime, workflow.RegisterOptions{Name: TokenLifetimeType})
 	w.RegisterWorkflowWithOptions(LifetimeAudit, workflow.RegisterOptions{Name: LifetimeAuditType})
+	w.RegisterWorkflowWithOptions(ExternalConsent, workflow.RegisterOptions{Name: ExternalConsentType})
 	for name, fn := range map[string]any{
 		DeleteExpiredToken:    acts.Lifetime.DeleteExpiredToken,
 		RevokeToken:           acts.Lifetime.RevokeToken,

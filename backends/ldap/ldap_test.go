@@ -153,14 +153,6 @@ func (r *rig) accepts(t *testing.T, login string) {
 	require.NotNil(t, a.User)
 }
 
-func (r *rig) refuses(t *testing.T, login, pw, logged string) {
-	t.Helper()
-	_, err := r.login(t, login, pw)
-	require.ErrorIs(t, err, backends.ErrRejected)
-	require.NotErrorIs(t, err, backends.ErrUndecided)
-	require.Contains(t, r.log.String(), logged)
-}
-
 func (r *rig) cannotTell(t *testing.T, logged string) {
 	t.Helper()
 	_, err := r.login(t, "alice", password)

@@ -70,6 +70,12 @@ func Load(ctx context.Context, o Options) (*Host, error) {
 	for _, name := range distinct(o.Metadata) {
 		add(KindMetadata, name)
 	}
+	for _, name := range distinct(o.External) {
+		add(KindExternalAuth, name)
+	}
+	if o.Email != "" {
+		add(KindEmail, o.Email)
+	}
 	own := map[string]int{}
 	for name, priority := range o.Providers {
 		if p := sources[name]; p != nil && !exists(filepath.Join(o.Dir, KindIDP, name)) {
@@ -157,6 +163,23 @@ func (h *Host) Metadata() []Metadata {
 		out = append(out, Metadata{p})
 	}
 	return out
+}
+
+// External are the loaded types of external accounts, by name.
+func (h *Host) External() map[string]ExternalAuth {
+	out := map[string]ExternalAuth{}
+	for _, p := range h.loaded(KindExternalAuth) {
+		out[p.name] = ExternalAuth{p}
+	}
+	return out
+}
+
+// Email is the loaded sender of mails; false if it is built in or did not load.
+func (h *Host) Email() (Email, bool) {
+	for _, p := range h.loaded(KindEmail) {
+		return Email{p}, true
+	}
+	return Email{}, false
 }
 
 func (h *Host) loaded(kind string) []*plugin {

@@ -18,6 +18,9 @@ const (
 	KindBackend  = pluginpb.KindBackend
 	KindIDP      = pluginpb.KindIDP
 	KindMetadata = pluginpb.KindMetadata
+	// KindExternalAuth and KindEmail know nothing of logins.
+	KindExternalAuth = pluginpb.KindExternalAuth
+	KindEmail        = pluginpb.KindEmail
 )
 
 // ErrNotRunning and ErrBusy are why a call was not even tried: the plug-in is down, or has as many calls as it may have.
@@ -38,6 +41,12 @@ type Options struct {
 	// kind idp, but of an enabled backend plug-in, makes that backend its own provider: it claims requests with credentials
 	// whose body names it in the field backend, and its users need not be users of ours.
 	Providers map[string]int
+	// External are the enabled types of external accounts that are not built in, Email the name of whoever sends mails, empty
+	// where that is built in.
+	External []string
+	Email    string
+	// RedirectURL is where providers of external types send the browser, with {auth_type} in it.
+	RedirectURL string
 	// BuiltIn are backends that an identity provider may name besides plug-ins.
 	BuiltIn []backends.Backend
 	// Settings are handed to the plug-in when it is loaded, and Checksums are the hex SHA-256 of its program, by "<kind>/<name>".

@@ -162,6 +162,11 @@ func (p *plugin) checkLoad(a *pluginpb.LoadAnswer) error {
 		return errors.New("its authentication method changed since it was first loaded")
 	}
 	p.method = a.GetMethod()
+	if p.kind == KindExternalAuth && p.declared == nil {
+		var err error
+		p.declared, err = declaration(a.GetExternal())
+		return err
+	}
 	return nil
 }
 

@@ -38,6 +38,7 @@ type plugin struct {
 
 	mu       sync.Mutex
 	method   string
+	declared *declared // of kind external_auth
 	state    State
 	since    time.Time
 	restarts int

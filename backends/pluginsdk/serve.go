@@ -20,7 +20,7 @@ import (
 // ServeBackend serves b until xivo-auth is done with it. It does not return.
 func ServeBackend(b Backend) {
 	s := &backendServer{b: b}
-	s.plugin = plugin{kind: pluginpb.KindBackend, load: b.Load, access: b.ServiceAccess, method: func() string { return "" }}
+	s.plugin = plugin{kind: pluginpb.KindBackend, load: b.Load, access: b.ServiceAccess}
 	serve(pluginpb.KindBackend, func(g *grpc.Server) {
 		pluginpb.RegisterPluginServer(g, &s.plugin)
 		pluginpb.RegisterBackendServer(g, s)
@@ -40,10 +40,30 @@ func ServeIdentityProvider(p IdentityProvider) {
 // ServeMetadataProvider serves p until xivo-auth is done with it. It does not return.
 func ServeMetadataProvider(p MetadataProvider) {
 	s := &metadataServer{p: p}
-	s.plugin = plugin{kind: pluginpb.KindMetadata, load: p.Load, access: p.ServiceAccess, method: func() string { return "" }}
+	s.plugin = plugin{kind: pluginpb.KindMetadata, load: p.Load, access: p.ServiceAccess}
 	serve(pluginpb.KindMetadata, func(g *grpc.Server) {
 		pluginpb.RegisterPluginServer(g, &s.plugin)
 		pluginpb.RegisterMetadataProviderServer(g, s)
+	})
+}
+
+// ServeExternalAuth serves e until xivo-auth is done with it. It does not return.
+func ServeExternalAuth(e ExternalAuth) {
+	s := &externalServer{e: e}
+	s.plugin = plugin{kind: pluginpb.KindExternalAuth, load: e.Load, access: e.ServiceAccess, external: s.declaration}
+	serve(pluginpb.KindExternalAuth, func(g *grpc.Server) {
+		pluginpb.RegisterPluginServer(g, &s.plugin)
+		pluginpb.RegisterExternalAuthServer(g, s)
+	})
+}
+
+// ServeEmailNotification serves e until xivo-auth is done with it. It does not return.
+func ServeEmailNotification(e EmailNotification) {
+	s := &emailServer{e: e}
+	s.plugin = plugin{kind: pluginpb.KindEmail, load: e.Load, access: e.ServiceAccess}
+	serve(pluginpb.KindEmail, func(g *grpc.Server) {
+		pluginpb.RegisterPluginServer(g, &s.plugin)
+		pluginpb.RegisterEmailNotificationServer(g, s)
 	})
 }
 

@@ -20,6 +20,8 @@ type plugin struct {
 	load   func(context.Context, Config) error
 	access func() []string
 	method func() string
+	// external is what a type of external accounts declares.
+	external func() *pluginpb.ExternalType
 
 	mu       sync.RWMutex
 	xivoUUID *string
@@ -36,7 +38,14 @@ func (p *plugin) Load(ctx context.Context, r *pluginpb.LoadRequest) (*pluginpb.L
 	if err := p.load(ctx, c); err != nil {
 		return nil, err
 	}
-	return &pluginpb.LoadAnswer{Method: p.method(), ServiceAccess: p.access()}, nil
+	a := &pluginpb.LoadAnswer{ServiceAccess: p.access()}
+	if p.method != nil {
+		a.Method = p.method()
+	}
+	if p.external != nil {
+		a.External = p.external()
+	}
+	return a, nil
 }
 
 func (p *plugin) subject(s *pluginpb.Subject) Subject {

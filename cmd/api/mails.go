@@ -12,11 +12,12 @@ import (
 	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/identity"
 	"github.com/xivo-auth/xivo-auth/mail"
+	"github.com/xivo-auth/xivo-auth/sources"
 	"github.com/xivo-auth/xivo-auth/token"
 )
 
 // mails wires what users do by mail.
-func mails(cfg *config.API, pool *pgxpool.Pool, users *identity.Users, tenants *identity.Tenants, tokens *token.Service, wake func(),
+func mails(cfg *config.API, loaded *sources.Sources, pool *pgxpool.Pool, users *identity.Users, tenants *identity.Tenants, tokens *token.Service, wake func(),
 	reg prometheus.Registerer, log *slog.Logger) (api.MailDeps, error) {
 	standard := config.DefaultAPI().Mails
 	file := func(path, standard string) mail.File { return mail.File{Path: path, Default: path == standard} }
@@ -29,21 +30,26 @@ func mails(cfg *config.API, pool *pgxpool.Pool, users *identity.Users, tenants *
 			return api.MailDeps{}, fmt.Errorf("public_url: %w", err)
 		}
 	}
-	service := identity.NewMails(identity.MailDeps{
-		Pool: pool, Users: users, Tenants: tenants, Tokens: tokens, Wake: wake, Log: log,
-		Driver: &mail.Mailer{
-			Confirmation: mail.Kind{
-				From:    mail.Mailbox{Name: cfg.ConfirmationFromName, Address: cfg.ConfirmationFromAddress},
-				Subject: file(cfg.ConfirmationSubjectTemplate, standard.ConfirmationSubjectTemplate),
-				Body:    file(cfg.ConfirmationTemplate, standard.ConfirmationTemplate),
-			},
-			PasswordReset: mail.Kind{
-				From:    mail.Mailbox{Name: cfg.PasswordResetFromName, Address: cfg.PasswordResetFromAddress},
-				Subject: file(cfg.PasswordResetSubjectTemplate, standard.PasswordResetSubjectTemplate),
-				Body:    file(cfg.PasswordResetTemplate, standard.PasswordResetTemplate),
-			},
-			SMTP: mail.NewSMTP(cfg.SMTP.Hostname, cfg.SMTP.Port),
+	var driver mail.Driver = &mail.Mailer{
+		Confirmation: mail.Kind{
+			From:    mail.Mailbox{Name: cfg.ConfirmationFromName, Address: cfg.ConfirmationFromAddress},
+			Subject: file(cfg.ConfirmationSubjectTemplate, standard.ConfirmationSubjectTemplate),
+			Body:    file(cfg.ConfirmationTemplate, standard.ConfirmationTemplate),
 		},
+		PasswordReset: mail.Kind{
+			From:    mail.Mailbox{Name: cfg.PasswordResetFromName, Address: cfg.PasswordResetFromAddress},
+			Subject: file(cfg.PasswordResetSubjectTemplate, standard.PasswordResetSubjectTemplate),
+			Body:    file(cfg.PasswordResetTemplate, standard.PasswordResetTemplate),
+		},
+		SMTP: mail.NewSMTP(cfg.SMTP.Hostname, cfg.SMTP.Port),
+	}
+	if plugin, plugged := loaded.Plugins.Email(); plugged {
+		driver = mail.Plugged{Plugin: plugin}
+	} else if cfg.Driver != standard.Driver {
+		return api.MailDeps{}, fmt.Errorf("email_notification_plugin: there is no plug-in %q that can be loaded", cfg.Driver)
+	}
+	service := identity.NewMails(identity.MailDeps{
+		Pool: pool, Users: users, Tenants: tenants, Tokens: tokens, Wake: wake, Log: log, Driver: driver,
 		ResetLifetime: cfg.PasswordResetExpiration, ConfirmLifetime: cfg.ConfirmationExpiration,
 		PerRecipient: cfg.MailsPerRecipient, PerAddress: cfg.MailsPerAddress, Count: mail.NewMetrics(reg).Count,
 	})

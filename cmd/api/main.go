@@ -27,10 +27,10 @@ import (
 	"github.com/xivo-auth/xivo-auth/outbox"
 	"github.com/xivo-auth/xivo-auth/password"
 	"github.com/xivo-auth/xivo-auth/process"
-	"github.com/xivo-auth/xivo-auth/seal"
 	"github.com/xivo-auth/xivo-auth/sources"
 	"github.com/xivo-auth/xivo-auth/throttle"
 	"github.com/xivo-auth/xivo-auth/token"
+	"github.com/xivo-auth/xivo-auth/tracing/otlp"
 )
 
 func main() {
@@ -59,10 +59,15 @@ func run(ctx context.Context, args, environ []string) error {
 	if err != nil {
 		return fmt.Errorf("TZ: %w", err)
 	}
+	traces, err := otlp.Start(ctx, "xivo-auth-api", log)
+	if err != nil {
+		return err
+	}
+	defer traces.Stop()
 	if err := process.AwaitSchema(ctx, cfg.Database, log); err != nil {
 		return err
 	}
-	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth api", StatementTimeout: 10 * time.Second}) //nolint:gosec // bounded by config
+	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth api", StatementTimeout: 10 * time.Second, Tracer: traces.Statements()}) //nolint:gosec // bounded by config
 	if err != nil {
 		return err
 	}
@@ -73,7 +78,7 @@ func run(ctx context.Context, args, environ []string) error {
 	}
 	defer checks.Close()
 
-	keys, err := keyring(cfg, log)
+	keys, err := process.Keyring(cfg.Sealing, cfg.StateDir, log)
 	if err != nil {
 		return err
 	}
@@ -86,7 +91,9 @@ func run(ctx context.Context, args, environ []string) error {
 	reg.MustRegister(outbox.NewBacklogCollector(pool, log))
 	waker := outbox.NewWaker(pool, log)
 	directories := identity.NewLDAPConfigs(pool, keys)
-	loaded, err := sources.Load(ctx, cfg, sources.Deps{Pool: pool, Hasher: hasher, LDAP: directories, Log: log, Metrics: reg, ServiceToken: serviceTokens(pool, waker.Wake, log)})
+	single := identity.NewSAML(identity.SAMLDeps{Pool: pool, Sealer: keys, Log: log, KeyFile: cfg.SAML.KeyFile, CertFile: cfg.SAML.CertFile,
+		LoginTimeout: cfg.SAML.LoginTimeout, SessionLifetime: cfg.SAML.SessionLifetime})
+	loaded, err := sources.Load(ctx, cfg, sources.Deps{Pool: pool, Hasher: hasher, LDAP: directories, SAML: single, Log: log, Metrics: reg, ServiceToken: serviceTokens(pool, waker.Wake, log)})
 	if err != nil {
 		return err
 	}
@@ -109,16 +116,20 @@ func run(ctx context.Context, args, environ []string) error {
 		}
 	}
 	tenants := identity.NewTenants(pool, tokens, owed, known, cfg.Content, log, waker.Wake)
-	mailed, err := mails(&cfg, pool, users, tenants, tokens, waker.Wake, reg, log)
+	mailed, err := mails(&cfg, loaded, pool, users, tenants, tokens, waker.Wake, reg, log)
+	if err != nil {
+		return err
+	}
+	keyrings, err := accounts(ctx, &cfg, loaded, pool, keys, owed, waker.Wake, log)
 	if err != nil {
 		return err
 	}
 	directory := identity.NewDirectory(pool)
 	checkMethods(ctx, directory, loaded.Registry.Methods(), log)
-	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: directory, Tenants: tenants, Users: users, Methods: listed, Groups: identity.NewGroups(pool), Policies: identity.NewPolicies(pool), LDAPConfigs: directories, Backends: loaded.Registry.Names(),
+	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: directory, Tenants: tenants, Users: users, Methods: listed, Groups: identity.NewGroups(pool), Policies: identity.NewPolicies(pool), LDAPConfigs: directories, SAMLConfigs: single.Ending(tokens, waker.Wake), SAML: loaded.SAML, ACSURLTemplate: cfg.SAML.ACSURLTemplate, External: keyrings, Backends: loaded.Registry.Names(),
 		Log: log, Metrics: api.NewMetrics(reg, loaded.Registry.Names()), Location: location, NumProxies: cfg.REST.NumProxies, MaxBody: int64(cfg.REST.MaxBodySize),
 		CORS:   api.CORS{Enabled: cfg.REST.CORS.Enabled, AllowHeaders: cfg.REST.CORS.AllowHeaders},
-		Config: live, Mail: mailed})
+		Config: live, Mail: mailed, Tracing: api.Tracing{Tracer: traces.Tracer(), Checks: traces.Sampled()}})
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -132,22 +143,6 @@ func run(ctx context.Context, args, environ []string) error {
 	err = g.Wait()
 	log.Info("stopped")
 	return err
-}
-
-// keyring is what seals refresh tokens: the configured keys, or one made here once.
-func keyring(cfg config.API, log *slog.Logger) (*seal.Keyring, error) {
-	if len(cfg.SealingKeys) > 0 {
-		keys := make([]seal.Key, len(cfg.SealingKeys))
-		for i, k := range cfg.SealingKeys {
-			keys[i] = seal.Key{ID: k.ID, Secret: k.Key}
-		}
-		return seal.New(keys)
-	}
-	ring, _, err := seal.LoadOrCreate(cfg.StateDir)
-	if err == nil {
-		log.Warn("no sealing_keys are configured: using the key in state_dir; several hosts must share one", "state_dir", cfg.StateDir)
-	}
-	return ring, err
 }
 
 // bootstrap makes the first user; one with the name but another password keeps the process from starting.

@@ -28,7 +28,7 @@ func methods(cfg *config.API, loaded *sources.Sources) (listed []string, known i
 	for name, idp := range cfg.IDPPlugins {
 		switch {
 		case !idp.Enabled:
-		case sources.ToCome(name), sources.BuiltInProvider(name) && slices.Contains(loaded.Registry.Methods(), name):
+		case sources.BuiltInProvider(name) && slices.Contains(loaded.Registry.Methods(), name):
 			listed = append(listed, name)
 		case plugins[name]:
 			known = append(known, name)

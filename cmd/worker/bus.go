@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/events"
@@ -16,7 +17,7 @@ import (
 )
 
 // newPublisher is nil where no bus is configured: nothing was written for one.
-func newPublisher(cfg config.Worker, pool *pgxpool.Pool, log *slog.Logger, reg prometheus.Registerer) (*outbox.Publisher, error) {
+func newPublisher(cfg config.Worker, pool *pgxpool.Pool, tracer trace.Tracer, log *slog.Logger, reg prometheus.Registerer) (*outbox.Publisher, error) {
 	if !cfg.AMQP.BusEnabled() {
 		return nil, nil //nolint:nilnil // no bus is an answer here
 	}
@@ -24,7 +25,7 @@ func newPublisher(cfg config.Worker, pool *pgxpool.Pool, log *slog.Logger, reg p
 	if err != nil {
 		return nil, fmt.Errorf("TZ: %w", err)
 	}
-	return outbox.NewPublisher(outbox.PublisherOptions{Pool: pool, URI: cfg.DSN(), Log: log, Metrics: outbox.NewEventMetrics(reg),
+	return outbox.NewPublisher(outbox.PublisherOptions{Pool: pool, URI: cfg.DSN(), Log: log, Metrics: outbox.NewEventMetrics(reg), Tracer: tracer,
 		Origin: events.Origin{UUID: cfg.UUID, Location: location},
 		Bus: bus{amqp.New(amqp.Options{URI: cfg.AMQP.URI.Reveal(), Exchange: cfg.AMQP.ExchangeName, ExchangeType: cfg.AMQP.ExchangeType,
 			Name: "xivo-auth worker"})}}), nil

@@ -12,13 +12,16 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/xivo-auth/xivo-auth/activities"
 	"github.com/xivo-auth/xivo-auth/config"
 	"github.com/xivo-auth/xivo-auth/db"
+	"github.com/xivo-auth/xivo-auth/external"
 	"github.com/xivo-auth/xivo-auth/identity"
 	"github.com/xivo-auth/xivo-auth/outbox"
 	"github.com/xivo-auth/xivo-auth/throttle"
@@ -33,6 +36,7 @@ type engine struct {
 	client       client.Client
 	installation uuid.UUID
 	tokens       *token.Lifetimes
+	consents     *external.Service
 	log          *slog.Logger
 	pool         db.DBTX
 	metrics      prometheus.Registerer
@@ -44,7 +48,7 @@ func (e engine) run(ctx context.Context, relay func() error) error {
 	if !e.prepare(ctx) {
 		return nil // told to stop before Temporal came
 	}
-	fatal := make(chan error, 1)
+	fatal := make(chan error, 2)
 	w := workflows.NewWorker(e.client, workflows.TaskQueue(e.installation), e.activities(), func(o *worker.Options) {
 		o.MaxConcurrentWorkflowTaskExecutionSize = e.cfg.Worker.MaxConcurrentWorkflowTasks
 		o.MaxConcurrentActivityExecutionSize = e.cfg.Worker.MaxConcurrentActivities
@@ -54,8 +58,14 @@ func (e engine) run(ctx context.Context, relay func() error) error {
 	if err := e.start(ctx, w); err != nil {
 		return err
 	}
-	e.log.Info("working on lifetimes", "task_queue", workflows.TaskQueue(e.installation), "namespace", e.cfg.Temporal.Namespace)
 	defer w.Stop()
+	listeners := workflows.NewConsentWorker(e.client, workflows.TaskQueue(e.installation), &activities.Consent{Service: e.consents}, e.cfg.MaxConsents,
+		func(o *worker.Options) { o.OnFatalError = func(err error) { fatal <- err } })
+	if err := e.start(ctx, listeners); err != nil {
+		return err
+	}
+	defer listeners.Stop()
+	e.log.Info("working on lifetimes", "task_queue", workflows.TaskQueue(e.installation), "namespace", e.cfg.Temporal.Namespace)
 	done := make(chan error, 1)
 	go func() { done <- relay() }()
 	select {
@@ -81,6 +91,8 @@ func (e engine) sweeps() []activities.Sweep {
 			return trail.Sweep(ctx, e.pool, e.cfg.Trail.RetentionDays, limit)
 		}},
 		{What: "sweep counts of mails", Do: func(ctx context.Context, limit int) (int, error) { return identity.SweepMailCounts(ctx, e.pool, limit) }},
+		{What: "sweep consents", Do: func(ctx context.Context, limit int) (int, error) { return external.SweepConsents(ctx, e.pool, limit) }},
+		{What: "sweep SAML logins", Do: func(ctx context.Context, limit int) (int, error) { return identity.SweepSAML(ctx, e.pool, limit) }},
 		{What: "sweep counts of attempts", Do: func(ctx context.Context, limit int) (int, error) { return throttle.Sweep(ctx, e.pool, limit) }},
 	}
 }
@@ -117,10 +129,17 @@ func (e engine) insist(ctx context.Context, f func() error) error {
 }
 
 // dial makes a client that connects when it is first used.
-func dial(cfg config.Temporal, log *slog.Logger) (client.Client, error) {
+func dial(cfg config.Temporal, tracer trace.Tracer, log *slog.Logger) (client.Client, error) {
 	o := client.Options{HostPort: cfg.Address, Namespace: cfg.Namespace, Logger: sdklog.NewStructuredLogger(log)}
 	if cfg.APIKey != "" {
 		o.Credentials = client.NewAPIKeyStaticCredentials(cfg.APIKey.Reveal())
+	}
+	if tracer != nil { // the workers made from this client use it too
+		i, err := workflows.Tracing(tracer)
+		if err != nil {
+			return nil, err
+		}
+		o.Interceptors = []interceptor.ClientInterceptor{i}
 	}
 	if cfg.UseTLS() {
 		t, err := tlsConfig(cfg.TLS)

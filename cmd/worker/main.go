@@ -24,6 +24,7 @@ import (
 	"github.com/xivo-auth/xivo-auth/outbox"
 	"github.com/xivo-auth/xivo-auth/process"
 	"github.com/xivo-auth/xivo-auth/token"
+	"github.com/xivo-auth/xivo-auth/tracing/otlp"
 	"github.com/xivo-auth/xivo-auth/workflows"
 )
 
@@ -47,12 +48,17 @@ func run(ctx context.Context, args, environ []string) error {
 	for _, w := range warnings {
 		log.Warn(w)
 	}
+	traces, err := otlp.Start(ctx, "xivo-auth-worker", log)
+	if err != nil {
+		return err
+	}
+	defer traces.Stop()
 	if err := process.AwaitSchema(ctx, cfg.Database, log); err != nil {
 		return err
 	}
 	// What this pool loses in a crash of the database is leases, finished rows and deletions of expired tokens: the relay and
 	// the audit do them again, and an expired token is refused meanwhile.
-	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth worker", StatementTimeout: time.Minute, AsyncCommit: true}) //nolint:gosec // bounded by config
+	pool, err := db.Open(ctx, db.Options{URI: cfg.DSN(), MaxConns: int32(cfg.DBMaxConnections), Name: "xivo-auth worker", StatementTimeout: time.Minute, AsyncCommit: true, Tracer: traces.Statements()}) //nolint:gosec // bounded by config
 	if err != nil {
 		return err
 	}
@@ -61,7 +67,7 @@ func run(ctx context.Context, args, environ []string) error {
 	if err != nil {
 		return fmt.Errorf("read the installation's uuid: %w", err)
 	}
-	temporal, err := dial(cfg.Temporal, log)
+	temporal, err := dial(cfg.Temporal, traces.Tracer(), log)
 	if err != nil {
 		return err
 	}
@@ -69,13 +75,21 @@ func run(ctx context.Context, args, environ []string) error {
 
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), outbox.NewBacklogCollector(pool, log))
-	tokens := token.NewLifetimes(token.LifetimeDeps{Pool: pool, Events: outbox.NewEvents(cfg.AMQP.BusEnabled()), Wake: outbox.NewWaker(pool, log).Wake, Log: log})
-	engine := engine{cfg: cfg, client: temporal, installation: installation, tokens: tokens, log: log, pool: pool, metrics: reg}
-	relay := outbox.NewRelay(outbox.Options{Pool: pool, Log: log, Metrics: outbox.NewMetrics(reg),
-		Sink:  sink{workflows.NewClient(temporal, workflows.TaskQueue(installation), log)},
+	wake := outbox.NewWaker(pool, log).Wake
+	tokens := token.NewLifetimes(token.LifetimeDeps{Pool: pool, Events: outbox.NewEvents(cfg.AMQP.BusEnabled()), Wake: wake, Log: log})
+	accounts, end, err := consents(ctx, cfg, pool, wake, log, reg)
+	if err != nil {
+		return err
+	}
+	defer end()
+	engine := engine{cfg: cfg, client: temporal, installation: installation, tokens: tokens, consents: accounts, log: log, pool: pool, metrics: reg}
+	starter := workflows.NewClient(temporal, workflows.TaskQueue(installation), log)
+	relay := outbox.NewRelay(outbox.Options{Pool: pool, Log: log, Tracer: traces.Tracer(), Metrics: outbox.NewMetrics(reg),
+		Sink:  sink{starter},
 		Batch: cfg.Relay.Batch, Concurrency: cfg.Relay.Concurrency, Poll: cfg.Relay.PollInterval, Lease: cfg.Relay.Lease})
-	pokes := []func(){relay.Poke}
-	publisher, err := newPublisher(cfg, pool, log, reg)
+	waits := outbox.NewConsentRelay(outbox.ConsentOptions{Pool: pool, Sink: consentSink{starter}, Log: log, Poll: cfg.Relay.PollInterval})
+	pokes := []func(){relay.Poke, waits.Poke}
+	publisher, err := newPublisher(cfg, pool, traces.Tracer(), log, reg)
 	if err != nil {
 		return err
 	}
@@ -94,7 +108,14 @@ func run(ctx context.Context, args, environ []string) error {
 		g.Go(func() error { publisher.Run(ctx); return nil })
 	}
 	// The relay runs beside the engine, not after it: a lifetime that it starts eagerly is worked on in this process.
-	g.Go(func() error { return engine.run(ctx, func() error { relay.Run(ctx); return nil }) })
+	g.Go(func() error {
+		return engine.run(ctx, func() error {
+			var beside errgroup.Group
+			beside.Go(func() error { waits.Run(ctx); return nil })
+			relay.Run(ctx)
+			return beside.Wait()
+		})
+	})
 	err = g.Wait()
 	log.Info("stopped")
 	return err

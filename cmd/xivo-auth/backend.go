@@ -102,7 +102,7 @@ func withSources(ctx context.Context, cfg config.API, log *slog.Logger, f func(*
 	}
 	lent := &lentTokens{tokens: token.New(token.Deps{Pool: pool, Log: log, Wake: func() {}})}
 	defer func() { err = errors.Join(err, lent.revoke(ctx, pool)) }()
-	loaded, err := sources.Load(ctx, cfg, sources.Deps{Pool: pool, Hasher: hasher(config.Tool{PasswordHash: cfg.PasswordHash}), LDAP: identity.NewLDAPConfigs(pool, keys), Log: log, ServiceToken: lent.issue})
+	loaded, err := sources.Load(ctx, cfg, sources.Deps{Pool: pool, Hasher: hasher(config.Tool{PasswordHash: cfg.PasswordHash}), LDAP: identity.NewLDAPConfigs(pool, keys), SAML: identity.NewSAML(identity.SAMLDeps{Pool: pool, Sealer: keys, Log: log}), Log: log, ServiceToken: lent.issue})
 	if err != nil {
 		return err
 	}

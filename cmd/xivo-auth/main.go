@@ -23,7 +23,7 @@ func main() {
 	err := command().ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "xivo-auth:", err)
+		fmt.Fprintln(os.Stderr, "xivo-auth:", visibleLines(err.Error()))
 		os.Exit(1)
 	}
 }
@@ -36,9 +36,23 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	anywhere(root)
 	root.AddCommand(migrate(), bootstrap(), backend(), relay(), revoke(), healthcheck(), readTrail(),
-		user(), group(), policy(), tenant(), session(), tokens())
+		user(), group(), policy(), tenant(), session(), tokens(), ldap())
+	for _, c := range root.Commands() {
+		knownOnly(c)
+	}
 	return root
+}
+
+// knownOnly has what is only a group of commands refuse a command that it does not have; cobra would show its help and succeed.
+func knownOnly(c *cobra.Command) {
+	if c.HasSubCommands() && !c.Runnable() {
+		c.Args, c.RunE = cobra.NoArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
+	for _, sub := range c.Commands() {
+		knownOnly(sub)
+	}
 }
 
 // withConfig runs f with the configuration and a logger.

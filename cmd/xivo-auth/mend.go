@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"text/tabwriter"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
@@ -22,27 +22,25 @@ import (
 // relay shows and retries what the relay gave up.
 func relay() *cobra.Command {
 	c := &cobra.Command{Use: "relay", Short: "Look after what the relay parked"}
-	c.AddCommand(&cobra.Command{
+	l := listing[parkedRow]{columns: []string{"session_uuid", "wanted", "failures", "created_at", "last_error"}}
+	parked := &cobra.Command{
 		Use:   "parked",
 		Short: "List the rows that failed too often (100 at most)",
 		Args:  cobra.NoArgs,
 		RunE: withDatabase(func(ctx context.Context, _ config.Tool, pool *pgxpool.Pool, _ *slog.Logger) error {
-			rows, err := db.New().LifetimeDueParked(ctx, pool, 100)
+			found, err := db.New().LifetimeDueParked(ctx, pool, 100)
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
-			_, _ = fmt.Fprintln(w, "SESSION\tWANTED\tFAILURES\tSINCE\tLAST ERROR")
-			for _, r := range rows {
-				text := ""
-				if r.LastError != nil {
-					text = *r.LastError
-				}
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%q\n", r.SessionUUID, r.Wanted, r.Failures, r.CreatedAt.UTC().Format(time.RFC3339), text)
+			rows := make([]parkedRow, len(found))
+			for i, r := range found {
+				rows[i] = parkedRow{r.SessionUUID, r.Wanted, int(r.Failures), r.CreatedAt.UTC(), r.LastError}
 			}
-			return w.Flush()
+			return l.print(os.Stdout, rows)
 		}),
-	}, &cobra.Command{
+	}
+	l.flags(parked)
+	c.AddCommand(parked, &cobra.Command{
 		Use:   "retry",
 		Short: "Let the relay try all parked rows again",
 		Args:  cobra.NoArgs,
@@ -59,6 +57,15 @@ func relay() *cobra.Command {
 		}),
 	})
 	return c
+}
+
+// parkedRow is a row of the relay as it is printed.
+type parkedRow struct {
+	Session   uuid.UUID `json:"session_uuid"`
+	Wanted    string    `json:"wanted"`
+	Failures  int       `json:"failures"`
+	Since     time.Time `json:"created_at"`
+	LastError *string   `json:"last_error"`
 }
 
 // revoke ends tokens by the time they were issued: after a restore, which brings revoked tokens back.

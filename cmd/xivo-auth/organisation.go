@@ -172,7 +172,9 @@ func policyCreate(r *remote) *cobra.Command {
 		made, err := auth.Policies.Create(ctx, client.Policy{Name: args[0], Description: pointer(*description), ACL: append(*acl, args[1:]...), Shared: *shared})
 		var refused *client.Error
 		if *orShow && errors.As(err, &refused) && refused.StatusCode == http.StatusConflict {
-			made.UUID, err = policyID(ctx, auth, args[0])
+			if found, unknown := policyID(ctx, auth, args[0]); unknown == nil {
+				made.UUID, err = found, nil
+			}
 		}
 		if err != nil {
 			return err

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +33,8 @@ func tokens() *cobra.Command {
 		refresh)
 }
 
+var accessTypes = []string{"online", "offline"}
+
 // tokenCreate logs in as the configured user and prints the token, which lives on.
 func tokenCreate(r *remote) *cobra.Command {
 	c := &cobra.Command{Use: "create", Short: "Log in and print the token", Args: cobra.NoArgs}
@@ -42,17 +47,17 @@ func tokenCreate(r *remote) *cobra.Command {
 	f.StringVar(&k.ClientID, "client_id", "", "the client that the refresh token belongs to")
 	f.StringVar(&k.Tenant, "tenant_id", "", "tenant of an LDAP user, by uuid or slug")
 	f.BoolVar(&k.Mobile, "mobile", false, "a mobile session")
+	complete(c, "access_type", accessTypes...)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := r.complete(os.Getenv); err != nil {
-			return err
+		if accessType != "" && !slices.Contains(accessTypes, accessType) {
+			return errors.New("--access_type: must be one of " + strings.Join(accessTypes, ", "))
 		}
-		h, err := r.http()
+		if k.Expiration < 1 {
+			return errors.New("--expiration: must be at least 1")
+		}
+		auth, err := r.anonymous()
 		if err != nil {
 			return err
-		}
-		auth, err := client.New(r.url, client.WithHTTPClient(h), client.WithUserAgent("xivo-auth command"))
-		if err != nil {
-			return fmt.Errorf("--url: %w", err)
 		}
 		k.Username, k.Password, k.Backend, k.Offline = r.username, r.password, r.backend, accessType == "offline"
 		t, err := auth.Tokens.New(c.Context(), k)

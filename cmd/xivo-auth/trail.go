@@ -2,17 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"strconv"
-	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -24,7 +18,7 @@ import (
 
 // readTrail shows the record of who changed what.
 func readTrail() *cobra.Command {
-	var since, until, user, tenant, action, format string
+	var since, until, user, tenant, action string
 	var limit int
 	c := &cobra.Command{
 		Use:   "trail",
@@ -42,7 +36,8 @@ func readTrail() *cobra.Command {
 	flags.StringVar(&tenant, "tenant", "", "only what belongs to this tenant (a UUID)")
 	flags.StringVar(&action, "action", "", `only this action, as in "user created", or all of a resource ("user") or a verb ("deleted")`)
 	flags.IntVar(&limit, "limit", 100, fmt.Sprintf("the most entries to show, 1 to %d", trail.MaxEntries))
-	flags.StringVarP(&format, "format", "f", "table", "table, json or csv")
+	l := listing[trailRow]{columns: []string{"happened_at", "action", "subject_uuid", "actor", "remote_addr", "request_id", "details"}}
+	l.flags(c)
 	run := withDatabase(func(ctx context.Context, _ config.Tool, pool *pgxpool.Pool, _ *slog.Logger) error {
 		f, err := trailFilter(time.Now(), since, until, user, tenant, action)
 		if err != nil {
@@ -52,11 +47,11 @@ func readTrail() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return trailFormats[format](c.OutOrStdout(), records)
+		return l.print(c.OutOrStdout(), trailRows(records))
 	})
 	c.RunE = func(c *cobra.Command, args []string) error { // what is wrong with the command is told without a database
-		if trailFormats[format] == nil {
-			return errors.New("--format: must be table, json or csv")
+		if err := l.valid(); err != nil {
+			return err
 		}
 		if limit < 1 || limit > trail.MaxEntries {
 			return fmt.Errorf("--limit: must be 1 to %d", trail.MaxEntries)
@@ -115,37 +110,7 @@ func optionalUUID(text string) (*uuid.UUID, error) {
 	return &id, nil
 }
 
-var trailFormats = map[string]func(w io.Writer, records []trail.Record) error{"table": trailTable, "json": trailJSON, "csv": trailCSV}
-
-func trailTable(w io.Writer, records []trail.Record) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "TIME\tACTION\tSUBJECT\tACTOR\tFROM\tREQUEST\tDETAILS")
-	for _, r := range records {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.At.UTC().Format(time.RFC3339), visible(r.Action), orDash(r.Subject), visible(r.AuthID),
-			visible(r.RemoteAddr), visible(r.RequestID), visible(string(r.Details)))
-	}
-	return t.Flush()
-}
-
-// visible shows that there is nothing, and keeps what a client sent from steering the terminal.
-func visible(text string) string {
-	if text == "" {
-		return "-"
-	}
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return text
-}
-
-func orDash(id *uuid.UUID) string {
-	if id == nil {
-		return "-"
-	}
-	return id.String()
-}
-
-// trailRow is an entry as JSON has it.
+// trailRow is an entry as it is printed.
 type trailRow struct {
 	ID         int64           `json:"id"`
 	At         time.Time       `json:"happened_at"`
@@ -159,33 +124,10 @@ type trailRow struct {
 	Details    json.RawMessage `json:"details"`
 }
 
-func trailJSON(w io.Writer, records []trail.Record) error {
+func trailRows(records []trail.Record) []trailRow {
 	rows := make([]trailRow, len(records))
 	for i, r := range records {
 		rows[i] = trailRow{r.ID, r.At.UTC(), r.Action, r.Subject, r.Tenant, r.AuthID, r.Session, r.RemoteAddr, r.RequestID, r.Details}
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(rows)
-}
-
-func trailCSV(w io.Writer, records []trail.Record) error {
-	c := csv.NewWriter(w)
-	if err := c.Write([]string{"id", "happened_at", "action", "subject_uuid", "tenant_uuid", "actor", "actor_session_uuid", "remote_addr", "request_id", "details"}); err != nil {
-		return err
-	}
-	id := func(x *uuid.UUID) string {
-		if x == nil {
-			return ""
-		}
-		return x.String()
-	}
-	for _, r := range records {
-		if err := c.Write([]string{fmt.Sprint(r.ID), r.At.UTC().Format(time.RFC3339Nano), r.Action, id(r.Subject), id(r.Tenant), r.AuthID, id(r.Session),
-			r.RemoteAddr, r.RequestID, string(r.Details)}); err != nil {
-			return err
-		}
-	}
-	c.Flush()
-	return c.Error()
+	return rows
 }

@@ -52,7 +52,7 @@ func (t *trial) configured() error {
 		return nil
 	}
 	idp := t.cfg.IDPPlugins[t.name]
-	isBackend, isProvider := t.cfg.EnabledBackendPlugins[t.name], idp.Enabled && !sources.ToCome(t.name)
+	isBackend, isProvider := t.cfg.EnabledBackendPlugins[t.name], idp.Enabled
 	var how []string
 	if isBackend {
 		how = append(how, "as a backend")
@@ -60,11 +60,7 @@ func (t *trial) configured() error {
 	if isProvider {
 		how = append(how, fmt.Sprintf("as an identity provider of priority %d", idp.Priority))
 	}
-	switch {
-	case idp.Enabled && sources.ToCome(t.name):
-		t.sayf("enabled", "yes, but this version has no %s", t.name)
-		return fmt.Errorf("%s is not part of this version", t.name)
-	case len(how) == 0:
+	if len(how) == 0 {
 		t.sayf("enabled", "no, neither in enabled_backend_plugins nor in idp_plugins")
 		return fmt.Errorf("%s is not enabled", t.name)
 	}

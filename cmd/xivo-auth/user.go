@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/xivo-auth/xivo-auth/client"
+	"github.com/xivo-auth/xivo-auth/identity"
 )
 
 func user() *cobra.Command {
@@ -17,6 +20,8 @@ func user() *cobra.Command {
 		userLink(r, "add", "Give a user a policy, or make the user a member of a group"),
 		userLink(r, "remove", "Take a policy from a user, end a membership or a session"), userPassword(r))
 }
+
+var purposes = []string{identity.PurposeUser, identity.PurposeInternal, identity.PurposeExternalAPI}
 
 func userCreate(r *remote) *cobra.Command {
 	c := &cobra.Command{Use: "create NAME", Short: "Make a user and print the uuid", Args: cobra.ExactArgs(1),
@@ -32,13 +37,14 @@ func userCreate(r *remote) *cobra.Command {
 	f.StringVar(&lastname, "lastname", "", "last name")
 	f.StringVar(&n.Purpose, "purpose", "", "user, internal or external_api")
 	f.BoolVar(&disable, "disable", false, "the user cannot log in")
-	f.Bool("enable", true, "the user can log in")
+	enable := f.Bool("enable", true, "the user can log in")
 	c.MarkFlagsMutuallyExclusive("enable", "disable")
+	complete(c, "purpose", purposes...)
 	c.RunE = r.do(func(ctx context.Context, auth *client.Client, args []string) (err error) {
 		if n.Password, err = newPassword(ctx, password); err != nil {
 			return err
 		}
-		n.Username, n.Firstname, n.Lastname, n.Enabled = &args[0], pointer(firstname), pointer(lastname), !disable
+		n.Username, n.Firstname, n.Lastname, n.Enabled = &args[0], pointer(firstname), pointer(lastname), *enable && !disable
 		made, err := auth.Users.Create(ctx, n)
 		if err != nil {
 			return err
@@ -55,7 +61,10 @@ func newPassword(ctx context.Context, option string) (string, error) {
 		return pw, nil
 	}
 	_, pw, err := credentials(ctx, os.Stdin, os.Stderr, "-")
-	return pw, err
+	if err != nil {
+		return "", fmt.Errorf("the password of the user, from WAZO_AUTH_CLI_USER_PASSWORD, a terminal or a pipe: %w", err)
+	}
+	return pw, nil
 }
 
 func userUpdate(r *remote) *cobra.Command {
@@ -134,22 +143,29 @@ func userList(r *remote) *cobra.Command {
 func lister[T any](r *remote, what string, columns []string, list func(context.Context, *client.Client, client.ListOptions) (client.Page[T], error)) *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List " + what, Args: cobra.NoArgs}
 	var o client.ListOptions
-	var format string
-	var chosen []string
+	l := listing[T]{columns: columns}
 	f := c.Flags()
 	f.BoolVar(&o.Recurse, "recurse", false, "those of the tenants below, too")
-	f.StringVar(&o.Search, "search", "", "only what contains these words")
-	f.StringVar(&o.Order, "sort-column", "", "sort by this column")
+	f.StringVar(&o.Search, "search", "", "only what contains this text")
 	f.IntVar(&o.Limit, "limit", 0, "at most so many; 0 is all")
 	f.IntVar(&o.Offset, "offset", 0, "leave out so many")
-	listFlags(c, &format, &chosen)
-	c.RunE = r.do(func(ctx context.Context, auth *client.Client, _ []string) error {
+	l.flags(c)
+	run := r.do(func(ctx context.Context, auth *client.Client, _ []string) error {
 		p, err := list(ctx, auth, o)
 		if err != nil {
 			return err
 		}
-		return printList(os.Stdout, format, p.Items, columns, chosen)
+		return l.print(os.Stdout, p.Items)
 	})
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := l.valid(); err != nil {
+			return err
+		}
+		if o.Limit < 0 || o.Offset < 0 {
+			return errors.New("--limit, --offset: must not be negative")
+		}
+		return run(c, args)
+	}
 	return c
 }
 
@@ -248,11 +264,13 @@ func session() *cobra.Command {
 			})},
 		&cobra.Command{Use: "wipe USER", Short: "End all sessions of a user", Args: cobra.ExactArgs(1),
 			RunE: r.do(func(ctx context.Context, auth *client.Client, args []string) error {
-				return wipe(ctx, auth, args[0])
+				return r.wipe(ctx, auth, args[0])
 			})})
 }
 
-func wipe(ctx context.Context, auth *client.Client, name string) error {
+// wipe ends a user's sessions. That of the command itself is left to its end; that of --token comes last, as it is needed
+// until then.
+func (r *remote) wipe(ctx context.Context, auth *client.Client, name string) error {
 	id, err := userID(ctx, auth, name)
 	if err != nil {
 		return err
@@ -261,16 +279,34 @@ func wipe(ctx context.Context, auth *client.Client, name string) error {
 	if err != nil {
 		return err
 	}
-	if len(p.Items) == 0 {
+	sessions := slices.DeleteFunc(p.Items, func(s client.Session) bool { return s.UUID == r.session })
+	if len(sessions) == 0 {
 		fmt.Printf("No sessions found for user %s\n", id)
 		return nil
 	}
-	for _, s := range p.Items {
+	own := ""
+	if r.token != "" {
+		t, err := auth.Tokens.Get(ctx, r.token)
+		if err != nil {
+			return err
+		}
+		own = t.Session
+	}
+	slices.SortStableFunc(sessions, func(a, b client.Session) int {
+		switch own {
+		case a.UUID:
+			return 1
+		case b.UUID:
+			return -1
+		}
+		return 0
+	})
+	for _, s := range sessions {
 		var refused *client.Error
-		if err := auth.Sessions.DeleteOf(ctx, id, s.UUID); err != nil && (!errors.As(err, &refused) || refused.StatusCode != 404) {
+		if err := auth.Sessions.DeleteOf(ctx, id, s.UUID); err != nil && (!errors.As(err, &refused) || refused.StatusCode != http.StatusNotFound) {
 			return err
 		}
 	}
-	fmt.Printf("Wiped %d sessions for user %s\n", len(p.Items), id)
+	fmt.Printf("Wiped %d sessions for user %s\n", len(sessions), id)
 	return nil
 }

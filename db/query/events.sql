@@ -1,7 +1,8 @@
 -- name: EventAdd :exec
 -- Adds events, a JSON array of objects, to the log in their order.
-INSERT INTO event_outbox (name, routing_key, tenant_uuid, audience, session_uuid, data)
-SELECT e.v ->> 'name', e.v ->> 'routing_key', (e.v ->> 'tenant_uuid')::uuid, e.v ->> 'audience', (e.v ->> 'session_uuid')::uuid, e.v -> 'data'
+INSERT INTO event_outbox (name, routing_key, tenant_uuid, audience, session_uuid, data, traceparent)
+SELECT e.v ->> 'name', e.v ->> 'routing_key', (e.v ->> 'tenant_uuid')::uuid, e.v ->> 'audience', (e.v ->> 'session_uuid')::uuid, e.v -> 'data',
+       sqlc.narg('traceparent')::text
 FROM jsonb_array_elements(@list::jsonb) WITH ORDINALITY AS e (v, n)
 ORDER BY e.n;
 
@@ -17,7 +18,7 @@ DELETE FROM event_outbox WHERE id = ANY (@ids::bigint[]);
 -- The first events of the log but those under way. Identities are given before commits: one that was committed later than
 -- its successors is found all the same, and those of one session or user come in the order of their commits, since the
 -- transactions that write them wait for each other.
-SELECT id, event_uuid, name, routing_key, tenant_uuid, audience, session_uuid, data, happened_at,
+SELECT id, event_uuid, name, routing_key, tenant_uuid, audience, session_uuid, data, happened_at, traceparent,
        extract(epoch FROM clock_timestamp() - happened_at)::double precision AS age_seconds
 FROM event_outbox
 WHERE id <> ALL (@under_way::bigint[])

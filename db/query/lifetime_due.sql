@@ -12,11 +12,11 @@ WITH unstarted AS (
     DELETE FROM lifetime_due WHERE session_uuid = ANY (@sessions::uuid[]) AND wanted = 'run' AND attempts = 0
     RETURNING session_uuid
 )
-INSERT INTO lifetime_due (session_uuid, wanted, reason)
-SELECT s.session_uuid, 'end', @reason FROM unnest(@sessions::uuid[]) AS s (session_uuid)
+INSERT INTO lifetime_due (session_uuid, wanted, reason, traceparent)
+SELECT s.session_uuid, 'end', @reason, sqlc.narg('traceparent')::text FROM unnest(@sessions::uuid[]) AS s (session_uuid)
 WHERE s.session_uuid NOT IN (SELECT u.session_uuid FROM unstarted u)
 ON CONFLICT (session_uuid) DO UPDATE
-SET wanted = 'end', reason = excluded.reason, version = lifetime_due.version + 1, due_at = now(), failures = 0,
+SET wanted = 'end', reason = excluded.reason, traceparent = excluded.traceparent, version = lifetime_due.version + 1, due_at = now(), failures = 0,
     last_error = NULL, parked = false;
 
 -- name: LifetimeDueEndOrphans :many
@@ -47,9 +47,9 @@ WITH due AS (
     UPDATE lifetime_due d
     SET leased_until = now() + make_interval(secs => @lease_seconds::double precision), attempts = d.attempts + 1
     FROM due WHERE d.session_uuid = due.session_uuid
-    RETURNING d.session_uuid, d.wanted, d.reason, d.version, d.failures, d.created_at
+    RETURNING d.session_uuid, d.wanted, d.reason, d.version, d.failures, d.created_at, d.traceparent
 )
-SELECT l.session_uuid, l.wanted, l.reason, l.version, l.failures, l.created_at,
+SELECT l.session_uuid, l.wanted, l.reason, l.version, l.failures, l.created_at, l.traceparent,
        t.kind, t.auth_id, t.tenant_uuid, t.backend, t.remote_addr, t.user_agent,
        t.issued_at, t.expires_at, t.notice_at
 FROM leased l LEFT JOIN tokens t ON t.session_uuid = l.session_uuid;

@@ -37,9 +37,9 @@ WITH gone AS (
     DELETE FROM tokens d WHERE d.session_uuid = @session_uuid AND d.expires_at <= now()
     RETURNING d.session_uuid, d.kind, d.auth_id, d.tenant_uuid, d.metadata, d.expires_at
 ), told AS (
-    INSERT INTO event_outbox (name, routing_key, tenant_uuid, audience, session_uuid, data)
+    INSERT INTO event_outbox (name, routing_key, tenant_uuid, audience, session_uuid, data, traceparent)
     SELECT 'auth_session_deleted', 'auth.sessions.' || g.session_uuid || '.deleted', g.tenant_uuid, g.auth_id, g.session_uuid,
-           jsonb_build_object('uuid', g.session_uuid, 'tenant_uuid', g.tenant_uuid, 'user_uuid', g.auth_id)
+           jsonb_build_object('uuid', g.session_uuid, 'tenant_uuid', g.tenant_uuid, 'user_uuid', g.auth_id), sqlc.narg('traceparent')::text
     FROM gone g WHERE @tell::boolean AND g.kind = 'user'
 )
 SELECT true::boolean AS deleted, (gone.kind <> 'user' AND gone.metadata ->> 'tenant_uuid' IS NULL)::boolean AS nobodys, 0::bigint AS remaining_us,
@@ -76,7 +76,7 @@ WHERE t.token_hash = @token_hash AND t.expires_at > now();
 WITH list AS (
     INSERT INTO access_lists (id, entries) VALUES (@access_list, @entries) ON CONFLICT DO NOTHING
 ), due AS (
-    INSERT INTO lifetime_due (session_uuid, wanted) VALUES (@session_uuid, 'run')
+    INSERT INTO lifetime_due (session_uuid, wanted, traceparent) VALUES (@session_uuid, 'run', sqlc.narg('traceparent')::text)
 ), noted AS (
     INSERT INTO trail (action, subject_uuid, tenant_uuid, actor, actor_session, remote_addr, request_id, details)
     SELECT 'login accepted', @user_uuid, @tenant_uuid, @auth_id, @session_uuid, @remote_addr, @request_id, @details

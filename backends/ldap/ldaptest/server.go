@@ -50,7 +50,9 @@ func Installed() bool {
 
 // Person is an entry below PeopleDN.
 type Person struct {
-	UID, Password string
+	UID string
+	// Password is in clear, or hashed as the directory is to keep it: {ARGON2}$argon2id$...
+	Password string
 	// Mails may be empty.
 	Mails []string
 	// MailUnreadable hides the address from the person, not from the service account.
@@ -155,6 +157,7 @@ TLSCertificateFile %[1]s/cert.pem
 TLSCertificateKeyFile %[1]s/key.pem
 modulepath /usr/lib/ldap
 moduleload back_mdb
+moduleload argon2
 database mdb
 suffix "%[2]s"
 directory %[1]s/db

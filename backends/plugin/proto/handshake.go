@@ -12,9 +12,11 @@ const (
 
 // Kinds of plug-ins, which are folders of the plug-ins directory too.
 const (
-	KindBackend  = "backend"
-	KindIDP      = "idp"
-	KindMetadata = "metadata"
+	KindBackend      = "backend"
+	KindIDP          = "idp"
+	KindMetadata     = "metadata"
+	KindExternalAuth = "external_auth"
+	KindEmail        = "email_notification"
 )
 
 // ServiceTokenKey is the gRPC metadata that carries the token a plug-in asked for when it was loaded.
