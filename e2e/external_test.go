@@ -116,10 +116,9 @@ func (l *linking) ends(t *testing.T, workflow, outcome string) {
 // browses is the person's browser, sent to the synchronisation service by the provider.
 func (l *linking) browses(t *testing.T, typ, state string) {
 	t.Helper()
-	resp, err := http.Get(l.stub.URL + "/" + typ + "/authorize?state=" + state) //nolint:noctx // a test
+	status, err := l.status(l.stub.URL + "/" + typ + "/authorize?state=" + state)
 	require.NoError(t, err)
-	_ = resp.Body.Close()
-	require.Equal(t, http.StatusNoContent, resp.StatusCode, "somebody listens for the state")
+	require.Equal(t, http.StatusNoContent, status, "somebody listens for the state")
 }
 
 func (l *linking) listening(t *testing.T, state string) {
@@ -212,7 +211,7 @@ func providerIsDown(t *testing.T, l *linking) {
 	for name, reply := range map[string]func(w http.ResponseWriter, f url.Values){
 		"it fails":   func(w http.ResponseWriter, _ url.Values) { w.WriteHeader(http.StatusBadGateway) },
 		"it refuses": func(w http.ResponseWriter, _ url.Values) { _, _ = io.WriteString(w, `{"error": "invalid_grant"}`) },
-		"it hangs":   func(http.ResponseWriter, url.Values) { time.Sleep(6 * time.Second) }, // longer than anybody waits
+		"it hangs":   func(http.ResponseWriter, url.Values) { <-time.After(6 * time.Second) }, // longer than anybody waits
 	} {
 		l.answers(reply)
 		began := time.Now()

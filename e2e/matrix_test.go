@@ -77,7 +77,7 @@ func (s *stack) matrix(t *testing.T, p *process) *matrix {
 	_, err := s.db.Exec(t.Context(), "INSERT INTO domains (tenant_uuid, name) VALUES ($1, 'left.example.com')", m.below)
 	require.NoError(t, err)
 	_, err = s.db.Exec(t.Context(), `WITH d AS (INSERT INTO domains (tenant_uuid, name) SELECT uuid, 'top.example.com' FROM tenants WHERE uuid = parent_uuid RETURNING uuid, tenant_uuid)
-		INSERT INTO saml_configs (tenant_uuid, domain_uuid, entity_id, acs_url, metadata, metadata_hash) SELECT tenant_uuid, uuid, 'e', 'a', '<a/>', sha256('<a/>') FROM d`)
+		INSERT INTO saml_configs (tenant_uuid, domain_uuid, entity_id, acs_url, metadata, metadata_hash) SELECT tenant_uuid, uuid, 'e', 'a', '<a/>'::bytea, sha256('<a/>') FROM (SELECT * FROM d UNION ALL SELECT uuid, tenant_uuid FROM domains WHERE name = 'left.example.com') x`)
 	require.NoError(t, err)
 	offline := fields{"access_type": "offline", "client_id": clientOfMatrix}
 	m.session = s.login(t, p, m.username, offline).Session
@@ -294,6 +294,7 @@ func (s *stack) state(t *testing.T, m *matrix) (digest string) {
 	s.row(t, &digest, `SELECT md5(string_agg(x, '|' ORDER BY x)) FROM (
 		SELECT t::text FROM tenants t WHERE t.uuid = ANY ($1) UNION ALL
 		SELECT d::text FROM domains d WHERE d.tenant_uuid = ANY ($1) UNION ALL
+		SELECT c::text FROM saml_configs c WHERE c.tenant_uuid = ANY ($1) UNION ALL
 		SELECT u::text FROM users u WHERE u.tenant_uuid = ANY ($1) UNION ALL
 		SELECT e::text FROM emails e JOIN users u ON u.uuid = e.user_uuid WHERE u.tenant_uuid = ANY ($1) UNION ALL
 		SELECT g::text FROM groups g WHERE g.tenant_uuid = ANY ($1) UNION ALL

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -100,7 +101,7 @@ func TestBadSettingsAreNamedWithoutShowingThem(t *testing.T) {
 func TestNamesAreFoundExactlyAndOnceOnly(t *testing.T) {
 	t.Parallel()
 	own := []client.Group{{UUID: "1", Name: "Twice"}, {UUID: "2", Name: "own"}}
-	below := append(own[:2:2], client.Group{UUID: "3", Name: "below"}, client.Group{UUID: "4", Name: "twice"}, client.Group{UUID: "5", Name: "twice"}, client.Group{UUID: "6", Name: "own"})
+	below := append(slices.Clone(own[:2]), client.Group{UUID: "3", Name: "below"}, client.Group{UUID: "4", Name: "twice"}, client.Group{UUID: "5", Name: "twice"}, client.Group{UUID: "6", Name: "own"})
 	broken := errors.New("broken")
 	f := finder[client.Group]{"group", "name", true, func(_ context.Context, o client.ListOptions) (client.Page[client.Group], error) {
 		switch {
