@@ -168,9 +168,15 @@ func start(t *testing.T, a *Audit, c *workflows.Client, sessions []uuid.UUID) {
 		require.NoError(t, c.Start(t.Context(), workflows.StartLifetime{Input: workflows.LifetimeInput{
 			SessionUUID: session.String(), ExpiresAt: time.Now().Add(time.Hour)}}))
 	}
+	listed(t, a, len(sessions))
+}
+
+// listed waits until so many lifetimes are listed as running.
+func listed(t *testing.T, a *Audit, number int) {
+	t.Helper()
 	require.Eventually(t, func() bool {
 		n, err := a.countRunning(t.Context())
-		return err == nil && n == int64(len(sessions))
+		return err == nil && n == int64(number)
 	}, 30*time.Second, 100*time.Millisecond)
 }
 
@@ -197,6 +203,7 @@ func TestLiveTokensWithoutLifetimeAreGivenOne(t *testing.T) {
 	running, lost, terminated := s.sessions[:3], s.sessions[3], s.sessions[4]
 	start(t, a, c, append(slices.Clone(running), terminated))
 	require.NoError(t, a.Temporal.TerminateWorkflow(t.Context(), workflows.LifetimeID(terminated), "", "by hand"))
+	listed(t, a, len(running))
 	require.Equal(t, workflows.AuditRepaired{Repaired: 2}, repair(t, a.RestartLifetimes, workflows.AuditStep{Allowed: 10}))
 	require.ElementsMatch(t, []uuid.UUID{lost, terminated}, s.run)
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -30,7 +31,7 @@ type organisation struct {
 	pool    *pgxpool.Pool
 	tenants *identity.Tenants
 	top     uuid.UUID
-	woken   int
+	woken   atomic.Int64
 }
 
 func newOrganisation(t *testing.T, cfg config.Content) *organisation {
@@ -44,7 +45,7 @@ func newOrganisation(t *testing.T, cfg config.Content) *organisation {
 func (o *organisation) service(cfg config.Content) *identity.Tenants {
 	log := slog.New(slog.DiscardHandler)
 	sessions := token.New(token.Deps{Pool: o.pool, Log: log, Wake: func() {}})
-	return identity.NewTenants(o.pool, sessions, outbox.NewEvents(true), identity.Methods{"ldap"}, cfg, log, func() { o.woken++ })
+	return identity.NewTenants(o.pool, sessions, outbox.NewEvents(true), identity.Methods{"ldap"}, cfg, log, func() { o.woken.Add(1) })
 }
 
 func (o *organisation) count(t *testing.T, what string, args ...any) (n int) {
@@ -84,7 +85,7 @@ func TestATenantComesWithItsGroupsAndNothingElse(t *testing.T) {
 	require.Equal(t, other, made.Parent)
 	require.Equal(t, "MyTenantx", made.Slug)
 	require.Equal(t, []string{"a.io", "b.io"}, made.Domains)
-	require.Positive(t, o.woken)
+	require.Positive(t, o.woken.Load())
 	for table, n := range map[string]int{"tenants": 1, "groups": 2, "group_policies": 2, "domains": 2, "event_outbox": 1, "trail": 1} {
 		require.Equal(t, before[table]+n, o.count(t, table), table)
 	}
