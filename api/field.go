@@ -32,7 +32,8 @@ var (
 	errUUID     = fieldError{"Not a valid UUID.", "type", "uuid"}
 	errEmail    = fieldError{"Not a valid email address.", "type", "email"}
 	errObject   = fieldError{"Invalid type.", "type", "dict"}
-	errInput    = fieldError{Message: "Invalid input type."} // of the whole body, under the name _schema
+	errInput    = fieldError{Message: "Invalid input type."}                                                // of the whole body, under the name _schema
+	errKnown    = fieldError{"This password is known to guessers.", "unknown_password", "unknown_password"} // ours
 	errNUL      = fieldError{"String does not match expected pattern.", "regex", `^[^\x00]*$`}
 )
 

@@ -69,10 +69,9 @@ func mailSetup(t *testing.T, change func(d *identity.MailDeps, m *MailDeps)) *ma
 		change(&d, &m)
 	}
 	m.Service = identity.NewMails(d)
-	deps := b.deps
-	deps.Mail, deps.Config = m, nil
+	b.deps.Mail, b.deps.Config = m, nil
 	b.server.Close()
-	b.server = httptest.NewServer(New(deps))
+	b.server = httptest.NewServer(New(b.deps))
 	t.Cleanup(b.server.Close)
 	return b
 }

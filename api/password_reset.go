@@ -87,6 +87,7 @@ func (s *server) resetPassword(c *gin.Context) {
 		return
 	}
 	v, failed := check(body, resetFields)
+	s.refuseWeak(v, &failed)
 	if len(failed.names) > 0 {
 		message, _ := failed.lead()
 		s.fail(c, invalidReset(message))

@@ -45,15 +45,22 @@ type Directory interface {
 	UserTenant(ctx context.Context, user uuid.UUID) (uuid.UUID, error)
 }
 
+// PasswordPolicy refuses new passwords: those with fewer characters than least, and known ones.
+type PasswordPolicy interface {
+	Refuses(password string) (least int, known bool)
+}
+
 // Deps are what the interface works with.
 type Deps struct {
-	Checker   Checker
-	Tokens    Tokens
-	Directory Directory
-	Tenants   Tenants
-	Users     Users
-	Groups    Groups
-	Policies  Policies
+	// PasswordPolicy may be nil: what the contract accepts passes.
+	PasswordPolicy PasswordPolicy
+	Checker        Checker
+	Tokens         Tokens
+	Directory      Directory
+	Tenants        Tenants
+	Users          Users
+	Groups         Groups
+	Policies       Policies
 	// LDAPConfigs are the directories of tenants.
 	LDAPConfigs LDAPConfigs
 	// SAMLConfigs are the identity providers of tenants, SAML the browser's way to them.

@@ -130,7 +130,24 @@ func (s *server) userBody(c *gin.Context, table []field) (map[string]any, error)
 		failed = fieldErrors{}
 		failed.add("_schema", errInput)
 	}
+	s.refuseWeak(values, &failed)
 	return values, failed.first("users")
+}
+
+// refuseWeak applies the installation's own rules to a password that is to be set.
+func (s *server) refuseWeak(values map[string]any, failed *fieldErrors) {
+	for _, name := range []string{"password", "new_password"} {
+		pw, ok := values[name].(string)
+		if !ok || s.PasswordPolicy == nil {
+			continue
+		}
+		switch least, known := s.PasswordPolicy.Refuses(pw); {
+		case least > 0:
+			failed.add(name, []fieldError{errShorter(least)})
+		case known:
+			failed.add(name, []fieldError{errKnown})
+		}
+	}
 }
 
 // userJSON is a user with the nine keys of identity.md section 3.

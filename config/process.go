@@ -7,19 +7,20 @@ import (
 
 // API is the configuration of cmd/api.
 type API struct {
-	Shared        `yaml:",inline"`
-	Internal      Internal `yaml:"internal" envPrefix:"XIVO_AUTH_INTERNAL_"`
-	REST          REST     `yaml:"rest_api" envPrefix:"XIVO_AUTH_REST_API_"`
-	Tokens        `yaml:",inline" envPrefix:"XIVO_AUTH_"`
-	PasswordHash  PasswordHash  `yaml:"password_hash" envPrefix:"XIVO_AUTH_PASSWORD_HASH_"`
-	LoginThrottle LoginThrottle `yaml:"login_throttle" envPrefix:"XIVO_AUTH_LOGIN_THROTTLE_"`
-	Plugins       `yaml:",inline" envPrefix:"XIVO_AUTH_"`
-	AMQP          AMQP `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
-	Mails         `yaml:",inline" envPrefix:"XIVO_AUTH_"`
-	Bootstrap     `yaml:",inline" envPrefix:"XIVO_AUTH_"`
-	Content       `yaml:",inline" envPrefix:"XIVO_AUTH_"`
-	External      `yaml:",inline" envPrefix:"XIVO_AUTH_"`
-	SAML          SAML `yaml:"saml" envPrefix:"XIVO_AUTH_SAML_"`
+	Shared         `yaml:",inline"`
+	Internal       Internal `yaml:"internal" envPrefix:"XIVO_AUTH_INTERNAL_"`
+	REST           REST     `yaml:"rest_api" envPrefix:"XIVO_AUTH_REST_API_"`
+	Tokens         `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	PasswordHash   PasswordHash   `yaml:"password_hash" envPrefix:"XIVO_AUTH_PASSWORD_HASH_"`
+	PasswordPolicy PasswordPolicy `yaml:"password_policy" envPrefix:"XIVO_AUTH_PASSWORD_POLICY_"`
+	LoginThrottle  LoginThrottle  `yaml:"login_throttle" envPrefix:"XIVO_AUTH_LOGIN_THROTTLE_"`
+	Plugins        `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	AMQP           AMQP `yaml:"amqp" envPrefix:"XIVO_AUTH_AMQP_"`
+	Mails          `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	Bootstrap      `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	Content        `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	External       `yaml:",inline" envPrefix:"XIVO_AUTH_"`
+	SAML           SAML `yaml:"saml" envPrefix:"XIVO_AUTH_SAML_"`
 }
 
 // Worker is the configuration of cmd/worker.

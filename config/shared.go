@@ -100,3 +100,9 @@ type PasswordHash struct {
 	Concurrency int `yaml:"concurrency" env:"CONCURRENCY" range:"1..1024" standard:"cores - 1, at least 1" doc:"Hashes that run at a time; one per core slows down the checks."`
 	Queue       int `yaml:"queue" env:"QUEUE" range:"0..10000" doc:"Logins that wait for a hash; more get 503 with Retry-After."`
 }
+
+// PasswordPolicy is what new passwords have to be, beyond the one character of wazo-auth.
+type PasswordPolicy struct {
+	MinLength   int    `yaml:"min_length" env:"MIN_LENGTH" range:"0..256" doc:"Least characters of a new password; 0 is the one of wazo-auth."`
+	RefusedFile string `yaml:"refused_file" env:"REFUSED_FILE" doc:"File of passwords that nobody may set, one a line, any letter case, 32 MiB at most; read at the start."`
+}

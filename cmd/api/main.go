@@ -88,6 +88,10 @@ func run(ctx context.Context, args, environ []string) error {
 		Parallelism: uint8(cfg.PasswordHash.Parallelism)}, cfg.PasswordHash.Concurrency, cfg.PasswordHash.Queue) //nolint:gosec // bounded by config
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "xivo_auth_hash_queue", Help: "Logins that wait for a password hash."},
 		func() float64 { return float64(hasher.Waiting()) }))
+	policy, err := password.LoadPolicy(cfg.PasswordPolicy.MinLength, cfg.PasswordPolicy.RefusedFile)
+	if err != nil {
+		return fmt.Errorf("password_policy: %w", err)
+	}
 	reg.MustRegister(outbox.NewBacklogCollector(pool, log))
 	waker := outbox.NewWaker(pool, log)
 	directories := identity.NewLDAPConfigs(pool, keys)
@@ -126,7 +130,7 @@ func run(ctx context.Context, args, environ []string) error {
 	}
 	directory := identity.NewDirectory(pool)
 	checkMethods(ctx, directory, loaded.Registry.Methods(), log)
-	handler := api.New(api.Deps{Checker: token.NewChecker(checks), Tokens: tokens, Directory: directory, Tenants: tenants, Users: users, Methods: listed, Groups: identity.NewGroups(pool), Policies: identity.NewPolicies(pool), LDAPConfigs: directories, SAMLConfigs: single.Ending(tokens, waker.Wake), SAML: loaded.SAML, ACSURLTemplate: cfg.SAML.ACSURLTemplate, External: keyrings, Backends: loaded.Registry.Names(),
+	handler := api.New(api.Deps{PasswordPolicy: policy, Checker: token.NewChecker(checks), Tokens: tokens, Directory: directory, Tenants: tenants, Users: users, Methods: listed, Groups: identity.NewGroups(pool), Policies: identity.NewPolicies(pool), LDAPConfigs: directories, SAMLConfigs: single.Ending(tokens, waker.Wake), SAML: loaded.SAML, ACSURLTemplate: cfg.SAML.ACSURLTemplate, External: keyrings, Backends: loaded.Registry.Names(),
 		Log: log, Metrics: api.NewMetrics(reg, loaded.Registry.Names()), Location: location, NumProxies: cfg.REST.NumProxies, MaxBody: int64(cfg.REST.MaxBodySize),
 		CORS:   api.CORS{Enabled: cfg.REST.CORS.Enabled, AllowHeaders: cfg.REST.CORS.AllowHeaders},
 		Config: live, Mail: mailed, Tracing: api.Tracing{Tracer: traces.Tracer(), Checks: traces.Sampled()}})
