@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const eventAdd = `-- name: EventAdd :exec
@@ -63,13 +64,13 @@ const eventPage = `-- name: EventPage :many
 SELECT id, event_uuid, name, routing_key, tenant_uuid, audience, session_uuid, data, happened_at, traceparent,
        extract(epoch FROM clock_timestamp() - happened_at)::double precision AS age_seconds
 FROM event_outbox
-WHERE id <> ALL ($1::bigint[])
+WHERE NOT $1::int8multirange @> id
 ORDER BY id
 LIMIT $2
 `
 
 type EventPageParams struct {
-	UnderWay []int64
+	UnderWay pgtype.Multirange[pgtype.Range[pgtype.Int8]]
 	MaxRows  int32
 }
 
@@ -89,7 +90,8 @@ type EventPageRow struct {
 
 // The first events of the log but those under way. Identities are given before commits: one that was committed later than
 // its successors is found all the same, and those of one session or user come in the order of their commits, since the
-// transactions that write them wait for each other.
+// transactions that write them wait for each other. Under way are ranges of ids: a row is looked
+// for in them by halving, where an array would be walked for every row.
 func (q *Queries) EventPage(ctx context.Context, db DBTX, arg EventPageParams) ([]EventPageRow, error) {
 	rows, err := db.Query(ctx, eventPage, arg.UnderWay, arg.MaxRows)
 	if err != nil {

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
 
@@ -47,7 +50,8 @@ type PublisherOptions struct {
 	Origin  events.Origin
 	Log     *slog.Logger
 	Metrics *EventMetrics
-	// Batch is how many events are read at once [256], Window how many may be published and not yet removed [2048].
+	// Batch is how many events are read at once [256], Window how many may be published and not yet removed [1024]: the
+	// library walks over all of them at every confirm.
 	Batch, Window int
 	// Poll is how often the publisher looks without being woken [1 s], Turn how often one without the lock asks for it [500 ms].
 	Poll, Turn time.Duration
@@ -65,7 +69,7 @@ type Publisher struct {
 // NewPublisher makes a publisher; Run runs it.
 func NewPublisher(o PublisherOptions) *Publisher {
 	o.Batch = or(o.Batch, 256)
-	o.Window = or(o.Window, 2048)
+	o.Window = or(o.Window, 1024)
 	o.Poll = or(o.Poll, time.Second)
 	o.Turn = or(o.Turn, 500*time.Millisecond)
 	return &Publisher{o: o, q: db.New(), wake: make(chan struct{}, 1)}
@@ -149,13 +153,13 @@ func (p *Publisher) feed(ctx context.Context, bus BusConnection, turn *pgx.Conn,
 	poll := time.NewTicker(p.o.Poll)
 	defer poll.Stop()
 	for ctx.Err() == nil {
-		ids := u.list()
-		room := min(p.o.Batch, p.o.Window-len(ids))
+		underWay, n := u.ranges()
+		room := min(p.o.Batch, p.o.Window-n)
 		if bus.Blocked() {
 			room = 0
 		}
 		// Even without room the lock's connection is used, which tells the server, and this process, that it lives.
-		rows, err := p.page(ctx, turn, ids, room)
+		rows, err := p.page(ctx, turn, underWay, room)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil // told to stop
@@ -180,7 +184,7 @@ func (p *Publisher) feed(ctx context.Context, bus BusConnection, turn *pgx.Conn,
 	return nil
 }
 
-func (p *Publisher) page(ctx context.Context, turn *pgx.Conn, underWay []int64, room int) ([]db.EventPageRow, error) {
+func (p *Publisher) page(ctx context.Context, turn *pgx.Conn, underWay pgtype.Multirange[pgtype.Range[pgtype.Int8]], room int) ([]db.EventPageRow, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	return p.q.EventPage(ctx, turn, db.EventPageParams{UnderWay: underWay, MaxRows: int32(room)}) //nolint:gosec // a small number
@@ -251,14 +255,25 @@ type underway struct {
 	freed chan struct{}
 }
 
-func (u *underway) list() []int64 {
+// ranges gives the ids as EventPage takes them, and their number. Neighbours share a range; an id that is not under way is
+// in none, however close.
+func (u *underway) ranges() (pgtype.Multirange[pgtype.Range[pgtype.Int8]], int) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	list := make([]int64, 0, len(u.ids))
-	for id := range u.ids {
-		list = append(list, id)
+	ids := slices.Sorted(maps.Keys(u.ids))
+	u.mu.Unlock()
+	ranges := pgtype.Multirange[pgtype.Range[pgtype.Int8]]{}
+	for i := 0; i < len(ids); {
+		first, last := ids[i], ids[i]
+		for i++; i < len(ids) && ids[i] == last+1; i++ {
+			last++
+		}
+		ranges = append(ranges, pgtype.Range[pgtype.Int8]{
+			Lower: pgtype.Int8{Int64: first, Valid: true}, LowerType: pgtype.Inclusive,
+			Upper: pgtype.Int8{Int64: last, Valid: true}, UpperType: pgtype.Inclusive,
+			Valid: true,
+		})
 	}
-	return list
+	return ranges, len(ids)
 }
 
 func (u *underway) add(id int64) {

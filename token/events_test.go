@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
 	"github.com/xivo-auth/xivo-auth/db"
@@ -18,7 +19,7 @@ import (
 // told takes what the bus is owed out of the log.
 func (b *bundle) told(t *testing.T) []events.Description {
 	t.Helper()
-	rows, err := db.New().EventPage(t.Context(), b.pool, db.EventPageParams{UnderWay: []int64{}, MaxRows: 1000})
+	rows, err := db.New().EventPage(t.Context(), b.pool, db.EventPageParams{UnderWay: pgtype.Multirange[pgtype.Range[pgtype.Int8]]{}, MaxRows: 1000})
 	require.NoError(t, err)
 	var list []events.Description
 	var ids []int64
