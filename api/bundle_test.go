@@ -65,7 +65,13 @@ func (s *safeBuffer) String() string {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{pool: dbtest.Pool(t), log: &safeBuffer{}}
+	return setupOn(t, dbtest.Pool(t))
+}
+
+// setupOn is setup with a pool of the caller's.
+func setupOn(t *testing.T, pool *pgxpool.Pool) *bundle {
+	t.Helper()
+	b := &bundle{pool: pool, log: &safeBuffer{}}
 	level := new(slog.LevelVar)
 	log := logging.New(b.log, "json", level)
 	hasher := password.New(password.Params{MemoryKiB: 8192, Iterations: 1, Parallelism: 1}, 2, 100)

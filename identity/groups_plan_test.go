@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/xivo-auth/xivo-auth/db/dbtest"
 	"github.com/xivo-auth/xivo-auth/db/dbtest/factory"
 	"github.com/xivo-auth/xivo-auth/identity"
 	"github.com/xivo-auth/xivo-auth/list"
@@ -13,7 +14,7 @@ import (
 
 func TestListsOfGroupsAreFoundByIndexes(t *testing.T) {
 	t.Parallel()
-	pool, j := noted(t)
+	pool, j := dbtest.Noted(t)
 	top := factory.TopTenant(t.Context(), t, pool)
 	for _, s := range []string{
 		`INSERT INTO tenants (parent_uuid, name, slug) SELECT $1, 'tenant', 't' || n FROM generate_series(1, 5000) n`,
@@ -50,17 +51,17 @@ func TestListsOfGroupsAreFoundByIndexes(t *testing.T) {
 		"policy":      {top, true, identity.GroupFilter{Policy: &policy}, "group_policies_policy_idx"},
 		"everything":  {top, true, identity.GroupFilter{}, ""},
 	} {
-		j.take()
+		j.Take()
 		_, _, _, err := groups.List(t.Context(), c.scope, c.recurse, c.filter, page)
 		require.NoError(t, err, what)
-		sent := j.take()
+		sent := j.Take()
 		require.Len(t, sent, 1, "%s: statements", what)
 		require.Regexp(t, c.index, explain(t, pool, sent[0]), what)
 	}
-	j.take()
+	j.Take()
 	_, _, _, err = groups.ListOfUser(t.Context(), tenant, user, identity.GroupFilter{}, page)
 	require.NoError(t, err)
-	sent := j.take()
+	sent := j.Take()
 	require.Len(t, sent, 1)
 	require.NotRegexp(t, "Seq Scan on (groups|user_groups|users)", explain(t, pool, sent[0]))
 }

@@ -56,7 +56,7 @@ func mails(pool *pgxpool.Pool) (*identity.Mails, *identity.Users, *postbox) {
 
 func TestRecipientsAreFoundByIndexes(t *testing.T) {
 	t.Parallel()
-	pool, j := noted(t)
+	pool, j := dbtest.Noted(t)
 	crowd(t, pool, 20_000, 500)
 	_, err := pool.Exec(t.Context(), "INSERT INTO logins (key, user_uuid) SELECT sha256(convert_to(username, 'UTF8')), uuid FROM users WHERE username IS NOT NULL")
 	require.NoError(t, err)
@@ -66,10 +66,10 @@ func TestRecipientsAreFoundByIndexes(t *testing.T) {
 	const name, address = "user-0000077", "user-0000077@example.com"
 	given := func(s string) *string { return &s }
 	for i, r := range []*identity.ResetRequest{{Username: given(name)}, {Email: given(address)}, {Login: given("USER-0000077")}} {
-		j.take()
+		j.Take()
 		require.NoError(t, m.RequestReset(t.Context(), r))
 		require.Equal(t, address, box.last(t, i+1).Address)
-		require.NotRegexp(t, "Seq Scan on (users|emails|logins)", explain(t, pool, j.take()[0]))
+		require.NotRegexp(t, "Seq Scan on (users|emails|logins)", explain(t, pool, j.Take()[0]))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/xivo-auth/xivo-auth/db/dbtest"
 	"github.com/xivo-auth/xivo-auth/db/dbtest/factory"
 	"github.com/xivo-auth/xivo-auth/identity"
 	"github.com/xivo-auth/xivo-auth/list"
@@ -38,7 +39,7 @@ var executionTime = regexp.MustCompile(`Execution Time: ([0-9.]+) ms`)
 
 func TestListsOfPoliciesAreTwoCheapStatements(t *testing.T) {
 	t.Parallel()
-	pool, j := noted(t)
+	pool, j := dbtest.Noted(t)
 	top, tenant := manyPolicies(t, pool)
 	policies := identity.NewPolicies(pool)
 	limit, word, id, no := int64(100), "icy 4711", uuid.New(), false
@@ -62,11 +63,11 @@ func TestListsOfPoliciesAreTwoCheapStatements(t *testing.T) {
 		"of a user":                {top, true, identity.PolicyFilter{User: &id}, page, "policies_pkey"},
 		"of a group":               {top, true, identity.PolicyFilter{Group: &id}, page, "policies_pkey"},
 	} {
-		j.take()
+		j.Take()
 		_, total, err := policies.List(t.Context(), c.scope, c.recurse, c.filter, c.page)
 		require.NoError(t, err, what)
 		require.NotZero(t, total, what)
-		sent := j.take()
+		sent := j.Take()
 		require.Len(t, sent, 2, "%s: a total and a page, whatever the length of the list", what)
 		for _, s := range sent {
 			plan := explain(t, pool, s)
@@ -85,14 +86,14 @@ func TestListsOfPoliciesAreTwoCheapStatements(t *testing.T) {
 
 func TestAPolicyIsReadAndWrittenInFewStatements(t *testing.T) {
 	t.Parallel()
-	pool, j := noted(t)
+	pool, j := dbtest.Noted(t)
 	top, tenant := manyPolicies(t, pool)
 	policies := identity.NewPolicies(pool)
 	user := factory.User(t.Context(), t, pool, factory.UserOpts{Tenant: tenant})
-	j.take()
+	j.Take()
 	made, err := policies.Create(t.Context(), tenant, everything, identity.NewPolicy{Name: "made", ACL: []string{"a", "b", "c"}})
 	require.NoError(t, err)
-	require.Len(t, j.take(), 5, "lock, name, slug, row and trail, whatever the length of the access list")
+	require.Len(t, j.Take(), 5, "lock, name, slug, row and trail, whatever the length of the access list")
 	byUUID, bySlug := identity.PolicyRef{UUID: &made.UUID}, identity.PolicyRef{Slug: "made"}
 	for what, c := range map[string]struct {
 		do   func() error
@@ -107,9 +108,9 @@ func TestAPolicyIsReadAndWrittenInFewStatements(t *testing.T) {
 			return err
 		}, 2},
 	} {
-		j.take()
+		j.Take()
 		require.NoError(t, c.do(), what)
-		sent := j.take()
+		sent := j.Take()
 		require.Len(t, sent, c.most, what)
 		if what == "get" || what == "get by slug" {
 			for _, s := range sent {

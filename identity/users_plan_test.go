@@ -1,9 +1,7 @@
 package identity_test
 
 import (
-	"context"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -16,53 +14,6 @@ import (
 	"github.com/xivo-auth/xivo-auth/identity"
 	"github.com/xivo-auth/xivo-auth/list"
 )
-
-// statement is one that was sent to the database.
-type statement struct {
-	sql  string
-	args []any
-}
-
-// journal notes every statement of a pool.
-type journal struct {
-	mu         sync.Mutex
-	statements []statement
-}
-
-func (j *journal) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.statements = append(j.statements, statement{d.SQL, d.Args})
-	return ctx
-}
-
-func (*journal) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-// take gives what was noted since the last time, without what begins and ends transactions.
-func (j *journal) take() (taken []statement) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, s := range j.statements {
-		if s.sql != "begin" && s.sql != "commit" && s.sql != "rollback" {
-			taken = append(taken, s)
-		}
-	}
-	j.statements = nil
-	return taken
-}
-
-// noted is a pool whose statements are noted.
-func noted(t *testing.T) (*pgxpool.Pool, *journal) {
-	t.Helper()
-	c, err := pgxpool.ParseConfig(dbtest.URI(t))
-	require.NoError(t, err)
-	j := &journal{}
-	c.ConnConfig.Tracer = j
-	pool, err := pgxpool.NewWithConfig(t.Context(), c)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	return pool, j
-}
 
 // crowd makes many users, most of them in one tenant, a few in many tenants, and gives the top tenant and the crowded one.
 func crowd(t *testing.T, pool *pgxpool.Pool, users, tenants int) (top, crowded uuid.UUID) {
@@ -89,9 +40,9 @@ func crowd(t *testing.T, pool *pgxpool.Pool, users, tenants int) (top, crowded u
 }
 
 // explain gives the plan of a statement with its parameters.
-func explain(t *testing.T, pool *pgxpool.Pool, s statement) string {
+func explain(t *testing.T, pool *pgxpool.Pool, s dbtest.Statement) string {
 	t.Helper()
-	rows, err := pool.Query(t.Context(), "EXPLAIN (ANALYZE, TIMING OFF) "+s.sql, s.args...)
+	rows, err := pool.Query(t.Context(), "EXPLAIN (ANALYZE, TIMING OFF) "+s.SQL, s.Args...)
 	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
@@ -100,7 +51,7 @@ func explain(t *testing.T, pool *pgxpool.Pool, s statement) string {
 
 func TestListsOfUsersAreFoundByIndexes(t *testing.T) {
 	t.Parallel()
-	pool, j := noted(t)
+	pool, j := dbtest.Noted(t)
 	top, crowded := crowd(t, pool, 10_000, 300)
 	users := identity.NewUsers(pool, nil, nil, nil, func() {})
 	limit, name, word, id := int64(100), "user-0000042", "r-000004", uuid.New()
@@ -123,10 +74,10 @@ func TestListsOfUsersAreFoundByIndexes(t *testing.T) {
 		"address":                {top, true, identity.UserFilter{EmailAddress: &name}, page, "emails_address_idx"},
 		"uuid":                   {top, true, identity.UserFilter{UUID: &id}, page, "users_pkey"},
 	} {
-		j.take()
+		j.Take()
 		_, _, _, err := users.List(t.Context(), c.scope, c.recurse, c.filter, c.page)
 		require.NoError(t, err, what)
-		sent := j.take()
+		sent := j.Take()
 		require.Len(t, sent, 2, "%s: a total and a page, whatever the length of the list", what)
 		plan := explain(t, pool, sent[1])
 		require.Contains(t, plan, c.index, "%s\n%s", what, plan)

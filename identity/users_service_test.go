@@ -494,27 +494,27 @@ func text(s *string) string {
 
 func TestUsersCostAFixedNumberOfStatements(t *testing.T) {
 	t.Parallel()
-	pool, j := noted(t)
+	pool, j := dbtest.Noted(t)
 	users, _ := usersOn(pool)
 	top := factory.TopTenant(t.Context(), t, pool)
-	j.take()
+	j.Take()
 	c := creation("alice", "alice@ex.com")
 	c.Password = ptr("secret")
 	u, err := users.Create(t.Context(), top, c)
 	require.NoError(t, err)
-	require.Len(t, j.take(), 5, "user, logins, address, group, trail")
+	require.Len(t, j.Take(), 5, "user, logins, address, group, trail")
 	_, err = users.Get(t.Context(), top, u.UUID)
 	require.NoError(t, err)
-	require.Len(t, j.take(), 1)
+	require.Len(t, j.Take(), 1)
 	for range 5 {
 		_, err = users.Create(t.Context(), top, creation("", uuid.NewString()+"@ex.com"))
 		require.NoError(t, err)
 	}
-	j.take()
+	j.Take()
 	for _, f := range []identity.UserFilter{{}, {Search: ptr("ex.com")}} {
 		_, _, _, err = users.List(t.Context(), top, true, f, list.Page{OrderBy: "username"})
 		require.NoError(t, err)
-		require.Len(t, j.take(), 2)
+		require.Len(t, j.Take(), 2)
 	}
 	many := make([]identity.EmailChange, 50)
 	for i := range many {
@@ -522,5 +522,5 @@ func TestUsersCostAFixedNumberOfStatements(t *testing.T) {
 	}
 	_, err = users.SetEmails(t.Context(), nil, u.UUID, many)
 	require.NoError(t, err)
-	require.Len(t, j.take(), 7, "others' logins, user, logins, addresses gone, addresses, logins gone, trail")
+	require.Len(t, j.Take(), 7, "others' logins, user, logins, addresses gone, addresses, logins gone, trail")
 }
