@@ -47,7 +47,10 @@ func (s *suite) measureEvents(ctx context.Context) error {
 	if err := s.eventLatency(ctx, programs, d, heard); err != nil {
 		return err
 	}
-	return s.eventRate(ctx, programs, d, broker.URI, heard)
+	if err := s.eventRate(ctx, programs, d, broker.URI, heard); err != nil {
+		return err
+	}
+	return s.loginsBesideBroker(ctx, programs, d)
 }
 
 func (s *suite) eventLatency(ctx context.Context, programs stack.Programs, d stack.Database, heard *listener) error {
@@ -115,6 +118,50 @@ func (s *suite) eventRate(ctx context.Context, programs stack.Programs, d stack.
 	s.report.Ratio("events_over_bare", report.AtLeast(.7), ours, bare, fmt.Sprintf("a backlog of %d; bare: publishes with pipelined confirms", n))
 	s.report.Add("events_per_s", report.Goal{}, ours, "")
 	s.report.Add("bare_publishes_per_s", report.Goal{}, bare, "")
+	return nil
+}
+
+// loginsBesideBroker compares logins by refresh token, each of which owes an event, while a worker publishes those and while
+// it finds no broker.
+func (s *suite) loginsBesideBroker(ctx context.Context, programs stack.Programs, d stack.Database) error {
+	if err := d.SeedUsers(ctx, users, productionCost); err != nil {
+		return err
+	}
+	api, err := programs.API(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer api.Stop()
+	logins := load.NewLogins(api.Address)
+	defer logins.Close()
+	away := programs
+	away.Settings = append(programs.Settings[:len(programs.Settings):len(programs.Settings)], "XIVO_AUTH_AMQP_URI=amqp://127.0.0.1:1")
+	beside := func(p stack.Programs) (float64, error) {
+		// What the round before left owing would be worked off in this one.
+		if _, err := d.Pool.Exec(ctx, "TRUNCATE event_outbox, lifetime_due"); err != nil {
+			return 0, err
+		}
+		worker, err := p.Worker(ctx, d)
+		if err != nil {
+			return 0, err
+		}
+		defer worker.Stop()
+		return load.Calls(ctx, 16, pick(s, time.Second, 5*time.Second), refreshLogin(logins))
+	}
+	var up, down []float64
+	for range s.rounds() {
+		for _, x := range []struct {
+			programs stack.Programs
+			rates    *[]float64
+		}{{programs, &up}, {away, &down}} {
+			rate, err := beside(x.programs)
+			if err != nil {
+				return err
+			}
+			*x.rates = append(*x.rates, rate)
+		}
+	}
+	s.report.Ratio("logins_broker_down_over_up", report.Goal{}, down, up, "logins by refresh token, 16 clients")
 	return nil
 }
 

@@ -62,7 +62,7 @@ var measurements = []measurement{
 var promised = []string{"checks_64_over_bare_gin", "checks_64_over_one_query", "checks_64_p99_ms", "checks_1m_over_1k", "acl_match_200_ns",
 	"acl_match_allocs", "logins_over_bare_hash", "checks_p99_ms_under_login_overload", "refresh_logins_per_s", "plugin_call_p50_us",
 	"plugin_call_p99_us", "plugin_logins_over_native", "plugin_crash_p99_ratio", "ldap_logins_over_bind", "ldap_hang_p99_ratio", "user_get_per_s", "user_search_per_s", "user_create_per_s",
-	"policy_add_per_s", "start_organisation_ms", "event_p50_ms", "event_p99_ms", "events_over_bare", "lifetimes_started_over_bare",
+	"policy_add_per_s", "start_organisation_ms", "event_p50_ms", "event_p99_ms", "events_over_bare", "logins_broker_down_over_up", "lifetimes_started_over_bare",
 	"visible_p99_ms", "transitions_expired", "transitions_revoked", "expiry_p99_s", "burst_drain_over_bare", "disk_app_bytes", "disk_temporal_bytes",
 	"rss_api_mb", "rss_worker_mb", "start_ms"}
 
