@@ -15,9 +15,10 @@ import (
 func TestGuards(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, options{apis: 2, settings: map[string]string{"login_throttle.address_failures": "15",
-		"enabled_http_plugins": "api:true,backends:true,config:true,sessions:true,status:true,tokens:true,user_session:false"}})
+		"enabled_http_plugins": "api:true,backends:true,config:true,sessions:true,status:true,tokens:true,user_session:false,users:true"}})
 	for name, part := range map[string]func(*testing.T, *stack){
 		"guessing is slowed down for the one who guesses": guessing,
+		"guessing the old password is, too":               guessingTheOldPassword,
 		"an address that tries many logins is refused":    spraying,
 		"logins and their refusals are in the trail":      trailOfLogins,
 		"the configuration is shown and switched":         configuration,
@@ -75,6 +76,27 @@ func guessing(t *testing.T, s *stack) {
 		return err
 	})
 	s.awaitMetric(t, s.apis[0], 0, "xivo_auth_logins_throttled_total", `rule="login"`)
+}
+
+func guessingTheOldPassword(t *testing.T, s *stack) {
+	user, id := s.addUser(t, "user", "auth.users.me.password.update")
+	live := s.login(t, s.apis[0], user, nil)
+	change := func(n int, old, address string) answer {
+		t.Helper()
+		return s.ask(t, s.apis[n%2], from(request{method: http.MethodPut, path: "/users/" + id.String() + "/password", token: live.Token,
+			body: fields{"old_password": old, "new_password": s.password}}, address))
+	}
+	began := time.Now()
+	for n := range 10 {
+		a := change(n, s.wrong, "203.0.113.1")
+		require.Equal(t, http.StatusUnauthorized, a.status, "%d: %s", n, a.body)
+	}
+	a := change(0, s.password, "203.0.113.1")
+	if time.Since(began) < 10*time.Second { // else the first second's wait may be over
+		require.Equal(t, http.StatusTooManyRequests, a.status)
+		require.NotEmpty(t, a.header.Get("Retry-After"))
+	}
+	require.Equal(t, http.StatusNoContent, change(1, s.password, "203.0.113.2").status, "the owner from elsewhere")
 }
 
 func spraying(t *testing.T, s *stack) {
