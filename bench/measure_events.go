@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -135,7 +136,7 @@ func (s *suite) loginsBesideBroker(ctx context.Context, programs stack.Programs,
 	logins := load.NewLogins(api.Address)
 	defer logins.Close()
 	away := programs
-	away.Settings = append(programs.Settings[:len(programs.Settings):len(programs.Settings)], "XIVO_AUTH_AMQP_URI=amqp://127.0.0.1:1")
+	away.Settings = slices.Concat(programs.Settings, []string{"XIVO_AUTH_AMQP_URI=amqp://127.0.0.1:1"})
 	beside := func(p stack.Programs) (float64, error) {
 		// What the round before left owing would be worked off in this one.
 		if _, err := d.Pool.Exec(ctx, "TRUNCATE event_outbox, lifetime_due"); err != nil {
