@@ -714,9 +714,9 @@ type UserPageRow struct {
 	Emails               json.RawMessage
 }
 
-// A page of a tenant's users, with everything below it or not, without any filter. In the default order it walks
-// users_tenant_username_idx or users_username_idx and stops at the end of the page; where the tenants have few of all users,
-// these are gathered and sorted.
+// A page of a tenant's users, with everything below it or not, without any filter. It walks the index of its order
+// (users_tenant_username_idx, users_username_idx, users_firstname_idx, users_lastname_idx) and stops at the end of the page;
+// where the tenants have few of all users, these are gathered and sorted.
 func (q *Queries) UserPage(ctx context.Context, db DBTX, arg UserPageParams) ([]UserPageRow, error) {
 	rows, err := db.Query(ctx, userPage,
 		arg.Few,

@@ -56,8 +56,8 @@ func TestListsOfUsersAreFoundByIndexes(t *testing.T) {
 	users := identity.NewUsers(pool, nil, nil, nil, func() {})
 	limit, name, word, id := int64(100), "user-0000042", "r-000004", uuid.New()
 	page := list.Page{Limit: &limit, OrderBy: "username"}
-	backwards := page
-	backwards.Descending = true
+	backwards, byFirstname, byLastname := page, page, page
+	backwards.Descending, byFirstname.OrderBy, byLastname.OrderBy = true, "firstname", "lastname"
 	for what, c := range map[string]struct {
 		scope   uuid.UUID
 		recurse bool
@@ -65,14 +65,16 @@ func TestListsOfUsersAreFoundByIndexes(t *testing.T) {
 		page    list.Page
 		index   string
 	}{
-		"first page":             {crowded, false, identity.UserFilter{}, page, "username_idx"},
-		"first page, backwards":  {crowded, false, identity.UserFilter{}, backwards, "username_idx"},
-		"first page of the tree": {top, true, identity.UserFilter{}, page, "users_username_idx"},
-		"search":                 {crowded, false, identity.UserFilter{Search: &word}, page, "users_username_trgm_idx"},
-		"search, addresses":      {top, true, identity.UserFilter{Search: &word}, page, "emails_address_trgm_idx"},
-		"username":               {top, true, identity.UserFilter{Username: &name}, page, "users_username_idx"},
-		"address":                {top, true, identity.UserFilter{EmailAddress: &name}, page, "emails_address_idx"},
-		"uuid":                   {top, true, identity.UserFilter{UUID: &id}, page, "users_pkey"},
+		"first page":                            {crowded, false, identity.UserFilter{}, page, "username_idx"},
+		"first page, backwards":                 {crowded, false, identity.UserFilter{}, backwards, "username_idx"},
+		"first page of the tree":                {top, true, identity.UserFilter{}, page, "users_username_idx"},
+		"first page of the tree, by first name": {top, true, identity.UserFilter{}, byFirstname, "users_firstname_idx"},
+		"first page of the tree, by last name":  {top, true, identity.UserFilter{}, byLastname, "users_lastname_idx"},
+		"search":                                {crowded, false, identity.UserFilter{Search: &word}, page, "users_username_trgm_idx"},
+		"search, addresses":                     {top, true, identity.UserFilter{Search: &word}, page, "emails_address_trgm_idx"},
+		"username":                              {top, true, identity.UserFilter{Username: &name}, page, "users_username_idx"},
+		"address":                               {top, true, identity.UserFilter{EmailAddress: &name}, page, "emails_address_idx"},
+		"uuid":                                  {top, true, identity.UserFilter{UUID: &id}, page, "users_pkey"},
 	} {
 		j.Take()
 		_, _, _, err := users.List(t.Context(), c.scope, c.recurse, c.filter, c.page)

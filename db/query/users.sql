@@ -183,9 +183,9 @@ WHERE CASE WHEN sqlc.narg('parent_group')::uuid IS NOT NULL
            ELSE u.tenant_uuid = @scope::uuid END;
 
 -- name: UserPage :many
--- A page of a tenant's users, with everything below it or not, without any filter. In the default order it walks
--- users_tenant_username_idx or users_username_idx and stops at the end of the page; where the tenants have few of all users,
--- these are gathered and sorted.
+-- A page of a tenant's users, with everything below it or not, without any filter. It walks the index of its order
+-- (users_tenant_username_idx, users_username_idx, users_firstname_idx, users_lastname_idx) and stops at the end of the page;
+-- where the tenants have few of all users, these are gathered and sorted.
 SELECT p.uuid, p.tenant_uuid, p.username, p.firstname, p.lastname, p.purpose, p.authentication_method, p.enabled,
        (SELECT coalesce(json_agg(json_build_object('uuid', e.uuid, 'address', e.address, 'main', e.main, 'confirmed', e.confirmed)
                                  ORDER BY e.main DESC, e.address), '[]') FROM emails e WHERE e.user_uuid = p.uuid)::jsonb AS emails
