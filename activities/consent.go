@@ -63,6 +63,15 @@ func (a *Consent) AwaitConsent(ctx context.Context, in workflows.AwaitConsentInp
 	return workflows.ConsentResult{}, plain(ctx, "wait for the consent", err)
 }
 
+// CancelConsent ends a consent that nobody listens for.
+func (a *Consent) CancelConsent(ctx context.Context, in workflows.CancelConsentInput) (workflows.ConsentResult, error) {
+	outcome, err := a.Service.End(ctx, in.Consent, external.OutcomeCancelled)
+	if err != nil {
+		return workflows.ConsentResult{}, plain(ctx, "end the consent", err)
+	}
+	return workflows.ConsentResult{Outcome: outcome}, nil
+}
+
 func stopping(ctx context.Context) bool {
 	select {
 	case <-activity.GetWorkerStopChannel(ctx):

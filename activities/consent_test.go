@@ -41,3 +41,16 @@ func TestAConsentThatIsCutOffSaysNothingOfTheInside(t *testing.T) {
 	require.NotContains(t, err.Error(), "secret")
 	require.Empty(t, service.ended, "another worker goes on with it")
 }
+
+func TestAConsentThatNobodyListensForIsCancelled(t *testing.T) {
+	t.Parallel()
+	service := &awaiting{}
+	c := &Consent{Service: service}
+	env := environment(t, c.CancelConsent)
+	answer, err := env.ExecuteActivity(c.CancelConsent, workflows.CancelConsentInput{Consent: uuid.New()})
+	require.NoError(t, err)
+	var out workflows.ConsentResult
+	require.NoError(t, answer.Get(&out))
+	require.Equal(t, "cancelled", out.Outcome)
+	require.Equal(t, []string{"cancelled"}, service.ended)
+}

@@ -22,7 +22,7 @@ const (
 )
 
 // parallelTests run at a time: they wait more than they work.
-const parallelTests = "6"
+const parallelTests = "5"
 
 var programs struct {
 	sync.Once

@@ -39,7 +39,7 @@ func TestStoppingLosesNoRequest(t *testing.T) {
 			}
 		})
 	}
-	const parallel = 24
+	const parallel = 12
 	var good atomic.Int32
 	for range parallel {
 		logins.Go(func() {

@@ -34,6 +34,11 @@ type AwaitConsentInput struct {
 	Consent uuid.UUID `json:"consent_uuid"`
 }
 
+// CancelConsentInput names the consent that is cancelled.
+type CancelConsentInput struct {
+	Consent uuid.UUID `json:"consent_uuid"`
+}
+
 const (
 	// consentMargin is what is left after the deadline to store what came at the last moment.
 	consentMargin = 2 * time.Minute
@@ -63,12 +68,25 @@ func ExternalConsent(ctx workflow.Context, in ConsentInput) (ConsentResult, erro
 	case err == nil:
 		return out, nil
 	case temporal.IsCanceledError(err):
-		return ConsentResult{}, err
+		return cancelConsent(ctx, id, options)
 	case temporal.IsTimeoutError(err):
 		return ConsentResult{Outcome: ConsentTimedOut}, nil
 	}
 	workflow.GetLogger(ctx).Error("Waiting for a consent failed for good", "consent_uuid", in.ConsentUUID, "error", err)
 	return ConsentResult{Outcome: ConsentFailed}, nil
+}
+
+// cancelConsent ends a consent that was cancelled while nobody listened: before a worker had begun, or between two attempts.
+func cancelConsent(ctx workflow.Context, id uuid.UUID, options workflow.ActivityOptions) (out ConsentResult, err error) {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	options.HeartbeatTimeout, options.WaitForCancellation = 0, false
+	options.StartToCloseTimeout, options.Summary = 10*time.Second, "end the consent"
+	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), CancelConsent, CancelConsentInput{Consent: id}).Get(ctx, &out)
+	if temporal.IsTimeoutError(err) {
+		return ConsentResult{Outcome: ConsentTimedOut}, nil
+	}
+	return out, err
 }
 
 // consentQueue is where workers take consents from: those wait long, and must not take the place of short steps.

@@ -39,9 +39,10 @@ func (c *Client) StartConsent(ctx context.Context, in ConsentInput) error {
 	return fmt.Errorf("start the wait for consent %s: %w", id, err)
 }
 
-// ConsentActivities wait for consents.
+// ConsentActivities wait for consents, and end those that are cancelled while nobody waits.
 type ConsentActivities interface {
 	AwaitConsent(ctx context.Context, in AwaitConsentInput) (ConsentResult, error)
+	CancelConsent(ctx context.Context, in CancelConsentInput) (ConsentResult, error)
 }
 
 // NewConsentWorker makes the worker that holds the websockets of at most so many consents; the caller starts and stops it
@@ -61,5 +62,6 @@ func NewConsentWorker(c client.Client, taskQueue string, acts ConsentActivities,
 	}
 	w := worker.New(c, consentQueue(taskQueue), options)
 	w.RegisterActivityWithOptions(acts.AwaitConsent, activity.RegisterOptions{Name: AwaitConsent})
+	w.RegisterActivityWithOptions(acts.CancelConsent, activity.RegisterOptions{Name: CancelConsent})
 	return w
 }

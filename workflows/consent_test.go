@@ -39,6 +39,10 @@ func (l *listener) AwaitConsent(ctx context.Context, _ AwaitConsentInput) (Conse
 	return ConsentResult{Outcome: "stored"}, nil
 }
 
+func (*listener) CancelConsent(context.Context, CancelConsentInput) (ConsentResult, error) {
+	return ConsentResult{Outcome: "cancelled"}, nil
+}
+
 func consentInput(wait time.Duration) ConsentInput {
 	return ConsentInput{ConsentUUID: uuid.NewString(), UserUUID: uuid.NewString(), TenantUUID: uuid.NewString(), Type: "google", Deadline: time.Now().Add(wait)}
 }
@@ -90,11 +94,17 @@ func TestConsentWithoutUUIDOrDeadlineFails(t *testing.T) {
 // startConsent starts a wait with a worker for it, and gives its workflow id.
 func (i installation) startConsent(t *testing.T, l *listener, in ConsentInput) string {
 	t.Helper()
+	i.listen(t, l)
+	require.NoError(t, i.client.StartConsent(t.Context(), in))
+	return ConsentID(uuid.MustParse(in.ConsentUUID))
+}
+
+// listen runs a worker for consents.
+func (i installation) listen(t *testing.T, l *listener) {
+	t.Helper()
 	w := NewConsentWorker(i.temporal, i.queue, l, 10)
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
-	require.NoError(t, i.client.StartConsent(t.Context(), in))
-	return ConsentID(uuid.MustParse(in.ConsentUUID))
 }
 
 func (i installation) consentResult(t *testing.T, id string) ConsentResult {
@@ -125,4 +135,18 @@ func TestConsentThatIsCancelledCompletes(t *testing.T) {
 	i.happened(t, id, enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
 	require.NoError(t, i.temporal.CancelWorkflow(t.Context(), id, ""))
 	require.Equal(t, ConsentResult{Outcome: "cancelled"}, i.consentResult(t, id))
+}
+
+func TestConsentThatIsCancelledBeforeAnybodyListensCompletes(t *testing.T) {
+	t.Parallel()
+	i := install(t, server(t), 0)
+	in, l := consentInput(time.Hour), &listener{}
+	id := ConsentID(uuid.MustParse(in.ConsentUUID))
+	require.NoError(t, i.client.StartConsent(t.Context(), in))
+	i.happened(t, id, enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+	require.NoError(t, i.temporal.CancelWorkflow(t.Context(), id, ""))
+	i.happened(t, id, enums.EVENT_TYPE_ACTIVITY_TASK_CANCELED)
+	i.listen(t, l)
+	require.Equal(t, ConsentResult{Outcome: "cancelled"}, i.consentResult(t, id))
+	require.Zero(t, l.calls.Load())
 }

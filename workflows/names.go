@@ -33,7 +33,8 @@ const (
 	EndOrphanedLifetimes  = "EndOrphanedLifetimes"
 	SweepStaleAccessLists = "SweepStaleAccessLists"
 
-	AwaitConsent = "AwaitConsent"
+	AwaitConsent  = "AwaitConsent"
+	CancelConsent = "CancelConsent"
 )
 
 // Search attributes of TokenLifetime.
