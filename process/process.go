@@ -49,10 +49,16 @@ func Reserve(computations int) {
 
 // AwaitSchema waits for the database, migrates it if configured, and refuses a schema older than this build needs.
 func AwaitSchema(ctx context.Context, cfg config.Database, log *slog.Logger) error {
+	return AwaitDatabase(ctx, cfg, log, func(ctx context.Context) error { return checkSchema(ctx, cfg, log) })
+}
+
+// AwaitDatabase does what a start needs the database for, again and again while that cannot be reached, at most for
+// db_connect_retry_timeout_seconds. do may be repeated.
+func AwaitDatabase(ctx context.Context, cfg config.Database, log *slog.Logger, do func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, max(cfg.DBConnectRetryTimeout, time.Second))
 	defer cancel()
 	for warned := false; ; {
-		err := checkSchema(ctx, cfg, log)
+		err := do(ctx)
 		if err == nil || errors.Is(err, db.ErrSchema) || !db.Unavailable(err) {
 			return err
 		}

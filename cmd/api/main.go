@@ -111,11 +111,11 @@ func run(ctx context.Context, args, environ []string) error {
 		DefaultLifetime: cfg.DefaultTokenLifetime, MaxSessions: cfg.MaxUserConcurrentSessions})
 	listed, known := methods(&cfg, loaded)
 	users := identity.NewUsers(pool, hasher, tokens, known, waker.Wake).Throttled(guard)
-	if err := identity.NewContent(pool, cfg.Content, log).Apply(ctx); err != nil {
+	if err := process.AwaitDatabase(ctx, cfg.Database, log, identity.NewContent(pool, cfg.Content, log).Apply); err != nil {
 		return err
 	}
 	if cfg.BootstrapUserOnStartup {
-		if err := bootstrap(ctx, cfg, users, log); err != nil {
+		if err := process.AwaitDatabase(ctx, cfg.Database, log, func(ctx context.Context) error { return bootstrap(ctx, cfg, users, log) }); err != nil {
 			return err
 		}
 	}

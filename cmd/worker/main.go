@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
@@ -63,7 +64,11 @@ func run(ctx context.Context, args, environ []string) error {
 		return err
 	}
 	defer pool.Close()
-	installation, err := db.New().InstallationUUID(ctx, pool)
+	var installation uuid.UUID
+	err = process.AwaitDatabase(ctx, cfg.Database, log, func(ctx context.Context) (err error) {
+		installation, err = db.New().InstallationUUID(ctx, pool)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("read the installation's uuid: %w", err)
 	}
