@@ -66,12 +66,12 @@ func TestRequestsCostAFixedNumberOfStatements(t *testing.T) {
 	} {
 		journal.Take()
 		a := b.do(t, tc.method, tc.path, tc.body, tc.h)
-		require.Less(t, a.status, 300, "%s %s: %s", tc.method, tc.path, a.text)
+		require.Less(t, a.status, 300, "%s: %s", tc.method, a.text) // the path may hold a token
 		var names []string
 		for _, sent := range journal.Take() {
 			name, _, _ := strings.Cut(strings.TrimPrefix(sent.SQL, "-- name: "), " ")
 			names = append(names, name)
 		}
-		require.Len(t, names, tc.statements, "%s %s: %v", tc.method, tc.path, names)
+		require.Len(t, names, tc.statements, "%s: %v", tc.method, names)
 	}
 }

@@ -90,8 +90,8 @@ type EventPageRow struct {
 
 // The first events of the log but those under way. Identities are given before commits: one that was committed later than
 // its successors is found all the same, and those of one session or user come in the order of their commits, since the
-// transactions that write them wait for each other. Under way are ranges of ids: a row is looked
-// for in them by halving, where an array would be walked for every row.
+// transactions that write them wait for each other. Under way are ranges of ids: a row is looked for in them by halving,
+// where an array would be walked for every row.
 func (q *Queries) EventPage(ctx context.Context, db DBTX, arg EventPageParams) ([]EventPageRow, error) {
 	rows, err := db.Query(ctx, eventPage, arg.UnderWay, arg.MaxRows)
 	if err != nil {

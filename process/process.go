@@ -49,14 +49,17 @@ func Reserve(computations int) {
 
 // AwaitSchema waits for the database, migrates it if configured, and refuses a schema older than this build needs.
 func AwaitSchema(ctx context.Context, cfg config.Database, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, patience(cfg))
+	defer cancel()
 	return AwaitDatabase(ctx, cfg, log, func(ctx context.Context) error { return checkSchema(ctx, cfg, log) })
 }
 
-// AwaitDatabase does what a start needs the database for, again and again while that cannot be reached, at most for
-// db_connect_retry_timeout_seconds. do may be repeated.
+func patience(cfg config.Database) time.Duration { return max(cfg.DBConnectRetryTimeout, time.Second) }
+
+// AwaitDatabase does what a start needs the database for, again and again while that cannot be reached, and begins no more
+// after db_connect_retry_timeout_seconds. do may be repeated; how long it takes is not bounded here.
 func AwaitDatabase(ctx context.Context, cfg config.Database, log *slog.Logger, do func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, max(cfg.DBConnectRetryTimeout, time.Second))
-	defer cancel()
+	over := time.After(patience(cfg))
 	for warned := false; ; {
 		err := do(ctx)
 		if err == nil || errors.Is(err, db.ErrSchema) || !db.Unavailable(err) {
@@ -68,6 +71,8 @@ func AwaitDatabase(ctx context.Context, cfg config.Database, log *slog.Logger, d
 		}
 		select {
 		case <-ctx.Done():
+			return fmt.Errorf("the database did not come: %w", err)
+		case <-over:
 			return fmt.Errorf("the database did not come: %w", err)
 		case <-time.After(500 * time.Millisecond):
 		}

@@ -33,7 +33,9 @@ func TestAStartWaitsForTheDatabaseAndForNothingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			calls := 0
-			err := AwaitDatabase(t.Context(), config.Database{DBConnectRetryTimeout: tc.wait}, slog.New(slog.DiscardHandler), func(context.Context) error {
+			err := AwaitDatabase(t.Context(), config.Database{DBConnectRetryTimeout: tc.wait}, slog.New(slog.DiscardHandler), func(ctx context.Context) error {
+				_, bounded := ctx.Deadline()
+				require.False(t, bounded, "what is under way is not cut off")
 				calls++
 				if calls <= len(tc.failures) {
 					return tc.failures[calls-1]

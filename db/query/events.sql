@@ -17,8 +17,8 @@ DELETE FROM event_outbox WHERE id = ANY (@ids::bigint[]);
 -- name: EventPage :many
 -- The first events of the log but those under way. Identities are given before commits: one that was committed later than
 -- its successors is found all the same, and those of one session or user come in the order of their commits, since the
--- transactions that write them wait for each other. Under way are ranges of ids: a row is looked
--- for in them by halving, where an array would be walked for every row.
+-- transactions that write them wait for each other. Under way are ranges of ids: a row is looked for in them by halving,
+-- where an array would be walked for every row.
 SELECT id, event_uuid, name, routing_key, tenant_uuid, audience, session_uuid, data, happened_at, traceparent,
        extract(epoch FROM clock_timestamp() - happened_at)::double precision AS age_seconds
 FROM event_outbox
